@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <podfence/attributes.h>
+
+/* What a logged packet's prefix means. The prefix is the only thing of a rule that reaches user space,
+ * so it is a contract between the compiler and the events: "podfence:RULE" or "podfence:RULE:INDEX",
+ * where INDEX is the endpoint index in hexadecimal (audit of host pods; on a packet about to be dropped
+ * the mark carries it instead). */
+
+enum rule_id {
+	RULE_DENY,	   /* a registered endpoint, external destination, agent default */
+	RULE_AUDIT,	   /* the same, let pass */
+	RULE_PENDING,	   /* pod-facing or below a pod root, not registered */
+	RULE_PENDING_AUDIT,
+	RULE_SPOOF,	   /* source does not belong to the link it came in by (inet) */
+	RULE_SPOOF_BRIDGE, /* the same on a bridge port */
+	RULE_SPOOF_OUTPUT, /* host pod sends with a source address the node does not have */
+	RULE_TUNNEL,	   /* tunnel transport from a pod-facing link */
+	RULE_N,
+};
+
+enum rule_verdict { VERDICT_DROPPED, VERDICT_REJECTED, VERDICT_WOULD_DROP };
+
+/* Constant facts of a rule, for events and for `render`. */
+struct rule_facts {
+	const char *token;    /* in the prefix: "deny" */
+	const char *chain;    /* "inet podfence/deny" */
+	const char *name;     /* rule.name: "default-deny-external" */
+	const char *category; /* rule.category: "default", "pending", "spoof", "tunnel" */
+	const char *text;     /* one sentence: why this packet was stopped */
+	bool lets_pass;	      /* audit */
+	bool is_metadata_aware; /* the destination decides between external and metadata */
+};
+
+const struct rule_facts *rule_facts(enum rule_id id);
+
+/* The rulebook of one generation: what the constant facts do not say. */
+struct rulebook {
+	bool rejects;	     /* RULE_DENY and RULE_PENDING answer (TCP reset, ICMP) instead of dropping */
+	uint64_t generation; /* counts the rulesets this agent made */
+};
+
+struct prefix_meaning {
+	enum rule_id rule;
+	bool has_index;
+	uint32_t index;
+};
+
+#define RULE_PREFIX_MAX 64
+
+/* Writes the prefix; returns its buffer. */
+const char *rule_prefix_format(const struct prefix_meaning *meaning, char buffer[static RULE_PREFIX_MAX]);
+/* 0, or -EINVAL for a prefix that is not ours. */
+PF_MUST_CHECK int rule_prefix_parse(const char *prefix, struct prefix_meaning *ret_meaning);

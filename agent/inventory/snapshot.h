@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <podfence/attributes.h>
+
+#include "kube/podlist.h"
+#include "node/view.h"
+
+/* All endpoints of this node at one time: pods of the API (or its file) joined with what the node
+ * shows. Immutable once built; events are attributed with the snapshot of their time. */
+
+enum endpoint_kind { ENDPOINT_POD, ENDPOINT_HOST_POD, ENDPOINT_UNIT };
+
+enum coverage { COVERAGE_ENFORCED, COVERAGE_AUDIT, COVERAGE_PENDING, COVERAGE_UNCOVERED };
+
+/* One way out of a pod: packets that come in by `link` (a bridge where `port` is set: the pod's link
+ * into that bridge) with this source address are this endpoint's. */
+struct attachment {
+	uint32_t link;
+	uint32_t port; /* 0: the link itself leads to the pod */
+	struct pf_address address;
+};
+
+struct endpoint {
+	uint32_t index; /* low half of the cgroup id: unique among live cgroups, the same after a restart */
+	enum endpoint_kind kind;
+	const struct pod *pod;
+	uint64_t cgroup; /* cgroup v2 id of the pod; 0 where unresolved */
+	unsigned level;	 /* its depth below the cgroup root */
+	struct attachment *attachments;
+	size_t n_attachments;
+	enum coverage coverage;
+	const char *reason; /* why not enforced; static text or owned by the snapshot; "" */
+	const struct node_sandbox *sandbox; /* container ids and cgroups; NULL where unresolved */
+	/* Members of its events that never change ("kubernetes":{...},"orchestrator":{...}), made once. */
+	char *event_members;
+	size_t event_members_length;
+};
+
+struct snapshot {
+	struct endpoint *endpoints; /* sorted by namespace, name */
+	size_t n_endpoints;
+	struct pod_list *pods;	  /* owned */
+	struct node_view *view;	  /* owned */
+	uint32_t *uplinks;	  /* ifindexes, sorted */
+	size_t n_uplinks;
+	/* look-up tables, built with it */
+	struct snapshot_link *by_link; /* (link, address) -> endpoint, sorted */
+	size_t n_by_link;
+	struct endpoint **by_index; /* sorted by endpoint index; resolved host pods only */
+	size_t n_by_index;
+};
+
+struct snapshot_link {
+	uint32_t link;
+	struct pf_address address;
+	const struct endpoint *endpoint;
+};
+
+/* `link`: the ingress device (or bridge), or the bridge port. NULL where nobody is registered. */
+const struct endpoint *snapshot_find_link(const struct snapshot *snapshot, uint32_t link,
+					  const struct pf_address *source);
+const struct endpoint *snapshot_find_index(const struct snapshot *snapshot, uint32_t index);
+
+/* Takes pods and view over, also when it fails. uplink_names: configured devices; none: derived. */
+struct snapshot_options {
+	const char *const *uplink_names;
+	size_t n_uplink_names;
+	bool is_audit; /* agent default: resolved endpoints are `audit`, else `enforced` */
+};
+PF_MUST_CHECK int snapshot_new(const struct snapshot_options *options,
+					     struct pod_list *pods, struct node_view *view,
+					     struct snapshot **ret_snapshot);
+struct snapshot *snapshot_free(struct snapshot *snapshot);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <podfence/address.h>
+
+/* What podfence needs of a Pod object, as a plain value that nobody changes once it is made. Strings
+ * are never NULL where not said so. */
+struct pod_label {
+	char *key, *value;
+};
+
+struct pod_container {
+	char *name;
+	char *id;      /* hexadecimal, without its scheme; "" while not created */
+	char *runtime; /* the scheme: "containerd", "cri-o", "docker"; "" while not created */
+	char *image;
+	bool is_init;
+};
+
+struct pod {
+	char *namespace, *name, *uid, *node;
+	char *cgroup_uid; /* annotation kubernetes.io/config.hash (static pods), else uid */
+	char *service_account;
+	/* The controlling owner; "" where there is none. workload_* is the Deployment behind a ReplicaSet
+	 * (its name carries label pod-template-hash), else the owner itself. */
+	char *owner_kind, *owner_name, *owner_uid;
+	char *workload_kind, *workload_name;
+	bool is_host_network;
+	bool is_finished; /* phase Succeeded or Failed */
+	struct pod_label *labels; /* sorted by key */
+	size_t n_labels;
+	struct pf_address *addresses; /* status.podIPs: a cross-check only, the kubelet publishes them late */
+	size_t n_addresses;
+	struct pod_container *containers;
+	size_t n_containers;
+};
+
+struct pod *pod_free(struct pod *pod);
