@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The buffer doubles, so that a line of n bytes costs O(log n) allocations once and none
+ * afterwards: writers clear and reuse it. After a failed allocation the content is a torso that
+ * nobody may use; is_broken says so until buffer_clear(). */
+#include "base/buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUFFER_FIRST 512
+
+void buffer_done(struct buffer *buffer)
+{
+	free(buffer->bytes);
+	*buffer = BUFFER_INIT;
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+	buffer->length = 0;
+	buffer->is_broken = false;
+}
+
+static bool buffer_grow(struct buffer *buffer, size_t length)
+{
+	size_t capacity = buffer->capacity ? buffer->capacity : BUFFER_FIRST;
+	char *bytes = NULL;
+
+	while (capacity - buffer->length < length && capacity <= SIZE_MAX / 2)
+		capacity *= 2;
+	if (capacity - buffer->length >= length)
+		bytes = realloc(buffer->bytes, capacity);
+	if (!bytes) {
+		buffer->is_broken = true;
+		return false;
+	}
+	buffer->bytes = bytes;
+	buffer->capacity = capacity;
+	return true;
+}
+
+/* Room for `length` more bytes, or false and the buffer is broken. */
+static bool buffer_reserve(struct buffer *buffer, size_t length)
+{
+	if (buffer->is_broken)
+		return false;
+	return buffer->capacity - buffer->length >= length || buffer_grow(buffer, length);
+}
+
+void buffer_add(struct buffer *buffer, const void *bytes, size_t length)
+{
+	if (!length || !buffer_reserve(buffer, length))
+		return;
+	memcpy(buffer->bytes + buffer->length, bytes, length);
+	buffer->length += length;
+}
+
+void buffer_add_text(struct buffer *buffer, const char *text)
+{
+	buffer_add(buffer, text, strlen(text));
+}
+
+void buffer_add_char(struct buffer *buffer, char c)
+{
+	if (!buffer_reserve(buffer, 1))
+		return;
+	buffer->bytes[buffer->length++] = c;
+}
+
+void buffer_add_uint(struct buffer *buffer, uint64_t value)
+{
+	char digits[20]; /* 2^64 - 1 has 20 */
+	size_t n = sizeof(digits);
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	buffer_add(buffer, digits + n, sizeof(digits) - n);
+}
