@@ -7,15 +7,15 @@
 
 #include <podfence/attributes.h>
 
-/* What a logged packet's prefix means. The prefix is the only thing of a rule that reaches user space,
- * so it is a contract between the compiler and the events: "podfence:RULE" or "podfence:RULE:INDEX",
- * where INDEX is the endpoint index in hexadecimal (audit of host pods; on a packet about to be dropped
- * the mark carries it instead). */
+/* What a logged packet's prefix means. The prefix is the only thing of a rule that reaches user
+ * space, so it is a contract between the compiler and the events: "podfence:RULE" or
+ * "podfence:RULE:INDEX", where INDEX is the endpoint index in hexadecimal (audit of host pods; on a
+ * packet about to be dropped the mark carries it instead). */
 
 enum rule_id {
-	RULE_DENY,	   /* a registered endpoint, external destination, agent default */
-	RULE_AUDIT,	   /* the same, let pass */
-	RULE_PENDING,	   /* pod-facing or below a pod root, not registered */
+	RULE_DENY,    /* a registered endpoint, external destination, agent default */
+	RULE_AUDIT,   /* the same, let pass */
+	RULE_PENDING, /* pod-facing or below a pod root, not registered */
 	RULE_PENDING_AUDIT,
 	RULE_SPOOF,	   /* source does not belong to the link it came in by (inet) */
 	RULE_SPOOF_BRIDGE, /* the same on a bridge port */
@@ -28,20 +28,27 @@ enum rule_verdict { VERDICT_DROPPED, VERDICT_REJECTED, VERDICT_WOULD_DROP };
 
 /* Constant facts of a rule, for events and for `render`. */
 struct rule_facts {
-	const char *token;    /* in the prefix: "deny" */
-	const char *chain;    /* "inet podfence/deny" */
-	const char *name;     /* rule.name: "default-deny-external" */
-	const char *category; /* rule.category: "default", "pending", "spoof", "tunnel" */
-	const char *text;     /* one sentence: why this packet was stopped */
-	bool lets_pass;	      /* audit */
-	bool is_metadata_aware; /* the destination decides between external and metadata */
+	const char *token;	   /* in the prefix: "deny" */
+	const char *chain;	   /* "inet podfence/deny" */
+	const char *name;	   /* rule.name: "default-deny-external" */
+	const char *category;	   /* rule.category: "default", "pending", "spoof", "tunnel" */
+	const char *text;	   /* one sentence: why this packet was stopped */
+	bool lets_pass;		   /* audit */
+	bool is_metadata_aware;	   /* the destination decides between external and metadata */
+	const char *metadata_name; /* rule.name where it is metadata; NULL where not aware */
+	bool can_reject;	   /* answers instead of dropping when the rulebook says so */
+	bool judges_source;	   /* the source address is what is wrong: it names nobody */
+	unsigned severity; /* event.severity: 21 low, 47 medium, 73 high, as Kibana cuts it */
 };
 
 const struct rule_facts *rule_facts(enum rule_id id);
 
+#define RULE_METADATA_TEXT     "The destination is a cloud metadata address."
+#define RULE_METADATA_SEVERITY 73
+
 /* The rulebook of one generation: what the constant facts do not say. */
 struct rulebook {
-	bool rejects;	     /* RULE_DENY and RULE_PENDING answer (TCP reset, ICMP) instead of dropping */
+	bool rejects; /* RULE_DENY and RULE_PENDING answer (TCP reset, ICMP) instead of dropping */
 	uint64_t generation; /* counts the rulesets this agent made */
 };
 
@@ -54,6 +61,7 @@ struct prefix_meaning {
 #define RULE_PREFIX_MAX 64
 
 /* Writes the prefix; returns its buffer. */
-const char *rule_prefix_format(const struct prefix_meaning *meaning, char buffer[static RULE_PREFIX_MAX]);
+const char *rule_prefix_format(const struct prefix_meaning *meaning,
+			       char buffer[static RULE_PREFIX_MAX]);
 /* 0, or -EINVAL for a prefix that is not ours. */
 PF_MUST_CHECK int rule_prefix_parse(const char *prefix, struct prefix_meaning *ret_meaning);

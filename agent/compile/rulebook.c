@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * One table says everything constant about a rule: the compiler takes its token and chain from
+ * here, the events its name and reason, so the two cannot drift apart. Tokens, names and categories
+ * are a contract with whoever filters events: they are added, never changed.
+ *
+ * A prefix is accepted only in the exact spelling that rule_prefix_format() has. Any other program
+ * may log to our group; what merely resembles a prefix of ours is not ours. */
+#include "compile/rulebook.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PREFIX "podfence:"
+
+static const struct rule_facts facts[RULE_N] = {
+	[RULE_DENY] =
+		{
+			.token = "deny",
+			.chain = "inet podfence/deny",
+			.name = "default-deny-external",
+			.category = "default",
+			.text = "The destination is external and nothing allows it.",
+			.is_metadata_aware = true,
+			.metadata_name = "default-deny-metadata",
+			.can_reject = true,
+			.severity = 47,
+		},
+	[RULE_AUDIT] =
+		{
+			.token = "audit",
+			.chain = "inet podfence/audit",
+			.name = "default-audit-external",
+			.category = "default",
+			.text = "The destination is external and nothing allows it; audit let it "
+				"pass.",
+			.lets_pass = true,
+			.is_metadata_aware = true,
+			.metadata_name = "default-audit-metadata",
+			.severity = 21,
+		},
+	[RULE_PENDING] =
+		{
+			.token = "pending",
+			.chain = "inet podfence/pending",
+			.name = "pending-deny-external",
+			.category = "pending",
+			.text = "The sender is not a registered endpoint and the destination is "
+				"external.",
+			.is_metadata_aware = true,
+			.metadata_name = "pending-deny-metadata",
+			.can_reject = true,
+			.severity = 47,
+		},
+	[RULE_PENDING_AUDIT] =
+		{
+			.token = "pending-audit",
+			.chain = "inet podfence/pending",
+			.name = "pending-audit-external",
+			.category = "pending",
+			.text = "The sender is not a registered endpoint and the destination is "
+				"external; "
+				"audit let it pass.",
+			.lets_pass = true,
+			.is_metadata_aware = true,
+			.metadata_name = "pending-audit-metadata",
+			.severity = 21,
+		},
+	[RULE_SPOOF] =
+		{
+			.token = "spoof",
+			.chain = "inet podfence/spoof",
+			.name = "spoofed-source",
+			.category = "spoof",
+			.text = "The source address does not belong to the link the packet came in "
+				"by.",
+			.judges_source = true,
+			.severity = 73,
+		},
+	[RULE_SPOOF_BRIDGE] =
+		{
+			.token = "spoof-bridge",
+			.chain = "bridge podfence/spoof",
+			.name = "spoofed-source-bridge",
+			.category = "spoof",
+			.text = "The source address does not belong to the bridge port the packet "
+				"came in by.",
+			.judges_source = true,
+			.severity = 73,
+		},
+	[RULE_SPOOF_OUTPUT] =
+		{
+			.token = "spoof-out",
+			.chain = "inet podfence/spoof-out",
+			.name = "spoofed-source-output",
+			.category = "spoof",
+			.text = "The source address is none of this node's.",
+			.judges_source = true,
+			.severity = 73,
+		},
+	[RULE_TUNNEL] =
+		{
+			.token = "tunnel",
+			.chain = "inet podfence/tunnel",
+			.name = "tunnel-from-pod",
+			.category = "tunnel",
+			.text = "Tunnel transport to a node address from a link that leads to "
+				"pods.",
+			.severity = 73,
+		},
+};
+
+const struct rule_facts *rule_facts(enum rule_id id)
+{
+	return &facts[id];
+}
+
+const char *rule_prefix_format(const struct prefix_meaning *meaning,
+			       char buffer[static RULE_PREFIX_MAX])
+{
+	const char *token = facts[meaning->rule].token;
+
+	if (meaning->has_index)
+		snprintf(buffer, RULE_PREFIX_MAX, PREFIX "%s:%x", token, meaning->index);
+	else
+		snprintf(buffer, RULE_PREFIX_MAX, PREFIX "%s", token);
+	return buffer;
+}
+
+/* Lower-case hexadecimal of one to eight digits without leading zeros, to the end of the text. */
+static int index_parse(const char *text, uint32_t *ret_index)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = strspn(text, digits);
+	uint32_t index = 0;
+
+	if (!n || n > 8 || text[n] || (text[0] == '0' && n > 1))
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		index = index << 4 | (uint32_t)(strchr(digits, text[i]) - digits);
+	*ret_index = index;
+	return 0;
+}
+
+int rule_prefix_parse(const char *prefix, struct prefix_meaning *ret_meaning)
+{
+	if (strncmp(prefix, PREFIX, strlen(PREFIX)) != 0)
+		return -EINVAL;
+	const char *token = prefix + strlen(PREFIX);
+	size_t n = strcspn(token, ":");
+
+	for (enum rule_id id = 0; id < RULE_N; id++) {
+		if (strlen(facts[id].token) != n || memcmp(facts[id].token, token, n) != 0)
+			continue;
+		struct prefix_meaning meaning = {.rule = id, .has_index = token[n] == ':'};
+		if (meaning.has_index && index_parse(token + n + 1, &meaning.index) < 0)
+			return -EINVAL;
+		*ret_meaning = meaning;
+		return 0;
+	}
+	return -EINVAL;
+}
