@@ -7,9 +7,12 @@
 
 #include <podfence/attributes.h>
 
-/* Event lines to a descriptor that may be slow, stuck or gone, without ever waiting for it. What does
- * not fit is kept in a bounded buffer; what does not fit there is dropped, whole lines, and counted.
- * A line that was begun is always finished: a reader never sees half of one. */
+/* Event lines to a descriptor that may be slow, stuck or gone, without ever waiting for it. What
+ * does not fit is kept in a bounded buffer; what does not fit there is dropped, whole lines, and
+ * counted. A line that was begun is always finished: a reader never sees half of one.
+ *
+ * Lines are collected and sent together: the caller flushes at the end of a turn of its loop, and
+ * again when the descriptor is writable as long as something waits. The process ignores SIGPIPE. */
 struct output;
 
 struct output_counts {
@@ -18,17 +21,20 @@ struct output_counts {
 	uint64_t bytes_waiting;
 };
 
-/* Gives the descriptor non-blocking behaviour of its own where it can (pipe, terminal: reopened through
- * /proc/self/fd; socket: MSG_DONTWAIT), because O_NONBLOCK would be shared with whoever else has it. A
- * regular file is written as it is. Does not take `fd` over. */
+/* Gives the descriptor non-blocking behaviour of its own where it can (pipe, terminal: reopened
+ * through /proc/self/fd; socket: MSG_DONTWAIT), because O_NONBLOCK would be shared with whoever
+ * else has it. A regular file is written as it is. Does not take `fd` over. A reader that is gone
+ * already is no failure: everything is dropped and counted then. */
 PF_MUST_CHECK int output_new(int fd, size_t capacity, struct output **ret_output);
+/* Flushes once more; what still waits then is lost. */
 struct output *output_free(struct output *output);
 
-/* One line with its newline. Never waits, never fails: what is lost is counted. */
+/* One line with its newline, which is its only one (else it is dropped). Never waits, never fails:
+ * what is lost is counted. */
 void output_write(struct output *output, const char *line, size_t length);
 
-/* Tries to send what waits. 1: something still waits (poll for writing); 0: nothing; negative errno:
- * the reader is gone, what waits and comes is dropped and counted. */
+/* Tries to send what waits. 1: something still waits (poll for writing); 0: nothing; negative
+ * errno: the reader is gone, what waits and comes is dropped and counted. */
 int output_flush(struct output *output);
 
 /* For polling; -1 where the descriptor cannot be polled (a regular file never makes us wait). */
