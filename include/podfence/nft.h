@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <podfence/attributes.h>
+#include <podfence/plan.h>
+#include <podfence/ruleset.h>
+
+/* The kernel as a port of three functions: read, check, commit. Blocking, but the kernel answers a
+ * transaction before sendmsg() returns. */
+struct pf_nft; /* one netlink socket */
+
+PF_MUST_CHECK int pf_nft_open(struct pf_nft **ret_nft);
+struct pf_nft *pf_nft_free(struct pf_nft *nft);
+
+/* Everything the kernel refused, each with the object it belongs to. */
+struct pf_nft_error {
+	int error;	  /* positive errno as the kernel gave it */
+	char object[160]; /* "rule 3 of chain inet podfence guard: ..." or "commit" */
+};
+struct pf_nft_errors {
+	struct pf_nft_error errors[16];
+	size_t n_errors; /* all of them; those beyond the array are counted only */
+};
+
+/* One transaction, all or nothing. 0; -EREMOTEIO where the kernel refused it (`errors` says what
+ * and why; nothing changed); else the errno of the socket. An empty plan is 0 without asking the
+ * kernel. */
+PF_MUST_CHECK int pf_nft_commit(struct pf_nft *nft, const struct pf_plan *plan,
+				struct pf_nft_errors *errors);
+/* The same without the closing message: the kernel judges every step and changes nothing. */
+PF_MUST_CHECK int pf_nft_check(struct pf_nft *nft, const struct pf_plan *plan,
+			       struct pf_nft_errors *errors);
+
+/* Counts every transaction of anybody in this network namespace. */
+PF_MUST_CHECK int pf_nft_generation(struct pf_nft *nft, uint32_t *ret_generation);
+
+/* Reads tables of this name (all families that pf_family knows) as a sealed value. Its rules are
+ * bytecode only: they can be compared, deleted and counted, not printed as nft text. A read that a
+ * foreign transaction interrupts is begun anew; -EAGAIN after 10 times. */
+PF_MUST_CHECK int pf_nft_read(struct pf_nft *nft, const char *table,
+			      struct pf_ruleset **ret_ruleset);
+
+struct pf_counter_value {
+	char name[PF_NAME_MAX];
+	enum pf_family family;
+	uint64_t packets, bytes;
+};
+/* Values of all named counters of tables of this name. The caller frees *ret_values. */
+PF_MUST_CHECK int pf_nft_counters(struct pf_nft *nft, const char *table,
+				  struct pf_counter_value **ret_values, size_t *ret_n_values);

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The builder of the ruleset value. Its one idea: an error sticks. The first failure is kept with
+ * its sentence, every later call does nothing, and pf_ruleset_seal() reports it; so no caller can
+ * forget a check and send a rule that lacks an expression (which would match more than was meant).
+ */
+#include <podfence/ruleset.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/netfilter/nf_tables.h>
+
+#include "internal.h"
+
+void ruleset_fail(struct pf_ruleset *ruleset, int error, const char *format, ...)
+{
+	va_list arguments;
+
+	if (ruleset->error)
+		return;
+	ruleset->error = error;
+	va_start(arguments, format);
+	vsnprintf(ruleset->error_text, sizeof(ruleset->error_text), format, arguments);
+	va_end(arguments);
+}
+
+bool name_copy(struct pf_ruleset *ruleset, char target[static PF_NAME_MAX], const char *name)
+{
+	size_t n = strlen(name);
+
+	if (!n || n >= PF_NAME_MAX) {
+		ruleset_fail(ruleset, n ? -ENAMETOOLONG : -EINVAL,
+			     "name \"%.64s\" has %zu characters", name, n);
+		return false;
+	}
+	memcpy(target, name, n + 1);
+	return true;
+}
+
+void *vector_grow(struct pf_ruleset *ruleset, void *vector, size_t n, size_t size)
+{
+	/* n is a power of two (or 0): full, so twice as much; anything else still has room. */
+	if (n & (n - 1))
+		return vector;
+	void *grown = reallocarray(vector, n ? 2 * n : 1, size);
+	if (!grown)
+		ruleset_fail(ruleset, -ENOMEM, "no memory");
+	return grown;
+}
+
+struct pf_ruleset *pf_ruleset_new(void)
+{
+	return calloc(1, sizeof(struct pf_ruleset));
+}
+
+static void rule_free(struct pf_rule *rule)
+{
+	free(rule->expressions);
+	free(rule->bytecode);
+	free(rule);
+}
+
+static void table_free(struct pf_table *table)
+{
+	for (size_t i = 0; i < table->n_sets; i++) {
+		free(table->sets[i]->elements);
+		free(table->sets[i]);
+	}
+	for (size_t i = 0; i < table->n_chains; i++) {
+		for (size_t k = 0; k < table->chains[i]->n_rules; k++)
+			rule_free(table->chains[i]->rules[k]);
+		free(table->chains[i]->rules);
+		free(table->chains[i]);
+	}
+	free(table->sets);
+	free(table->chains);
+	free(table->counters);
+	free(table);
+}
+
+struct pf_ruleset *pf_ruleset_free(struct pf_ruleset *ruleset)
+{
+	if (!ruleset)
+		return NULL;
+	for (size_t i = 0; i < ruleset->n_tables; i++)
+		table_free(ruleset->tables[i]);
+	free(ruleset->tables);
+	free(ruleset);
+	return NULL;
+}
+
+const char *pf_ruleset_error(const struct pf_ruleset *ruleset)
+{
+	return ruleset->error_text;
+}
+
+/* Look-ups. Tables, sets and chains of one ruleset are few: a policy is a chain, not a pod. */
+
+struct pf_table *ruleset_table_find(const struct pf_ruleset *ruleset, enum pf_family family,
+				    const char *name)
+{
+	for (size_t i = 0; ruleset && i < ruleset->n_tables; i++)
+		if (ruleset->tables[i]->family == family && !strcmp(ruleset->tables[i]->name, name))
+			return ruleset->tables[i];
+	return NULL;
+}
+
+struct pf_set *table_set_find(const struct pf_table *table, const char *name)
+{
+	for (size_t i = 0; table && i < table->n_sets; i++)
+		if (!strcmp(table->sets[i]->name, name))
+			return table->sets[i];
+	return NULL;
+}
+
+struct pf_chain *table_chain_find(const struct pf_table *table, const char *name)
+{
+	for (size_t i = 0; table && i < table->n_chains; i++)
+		if (!strcmp(table->chains[i]->name, name))
+			return table->chains[i];
+	return NULL;
+}
+
+bool table_has_counter(const struct pf_table *table, const char *name)
+{
+	for (size_t i = 0; table && i < table->n_counters; i++)
+		if (!strcmp(table->counters[i].name, name))
+			return true;
+	return false;
+}
+
+/* Objects. Each returns NULL once the ruleset has failed, and each takes NULL for its owner. */
+
+struct pf_table *pf_table_add(struct pf_ruleset *ruleset, enum pf_family family, const char *name)
+{
+	if (ruleset->error)
+		return NULL;
+	if (ruleset_table_find(ruleset, family, name)) {
+		ruleset_fail(ruleset, -EEXIST, "table %s stands twice", name);
+		return NULL;
+	}
+	struct pf_table **tables = vector_grow(ruleset, ruleset->tables, ruleset->n_tables,
+					       sizeof(*tables));
+	if (!tables)
+		return NULL;
+	ruleset->tables = tables;
+	struct pf_table *table = calloc(1, sizeof(*table));
+	if (!table || !name_copy(ruleset, table->name, name)) {
+		ruleset_fail(ruleset, -ENOMEM, "no memory");
+		free(table);
+		return NULL;
+	}
+	table->ruleset = ruleset;
+	table->family = family;
+	return tables[ruleset->n_tables++] = table;
+}
+
+void pf_counter_add(struct pf_table *table, const char *name)
+{
+	if (!table || table->ruleset->error)
+		return;
+	if (table_has_counter(table, name))
+		return ruleset_fail(table->ruleset, -EEXIST, "counter %s stands twice", name);
+	struct counter *counters = vector_grow(table->ruleset, table->counters, table->n_counters,
+					       sizeof(*counters));
+	if (!counters)
+		return;
+	table->counters = counters;
+	if (name_copy(table->ruleset, counters[table->n_counters].name, name))
+		table->n_counters++;
+}
+
+struct pf_set *set_new(struct pf_table *table, const char *name)
+{
+	struct pf_ruleset *ruleset = table->ruleset;
+
+	if (table_set_find(table, name)) {
+		ruleset_fail(ruleset, -EEXIST, "set %s stands twice", name);
+		return NULL;
+	}
+	struct pf_set **sets = vector_grow(ruleset, table->sets, table->n_sets, sizeof(*sets));
+	if (!sets)
+		return NULL;
+	table->sets = sets;
+	struct pf_set *set = calloc(1, sizeof(*set));
+	if (!set || !name_copy(ruleset, set->name, name)) {
+		ruleset_fail(ruleset, -ENOMEM, "no memory");
+		free(set);
+		return NULL;
+	}
+	set->table = table;
+	return sets[table->n_sets++] = set;
+}
+
+/* Every field of a concatenation begins at a register of four bytes; a lone field is as wide as it
+ * is. */
+size_t selectors_key_length(const struct pf_selector *selectors, size_t n)
+{
+	size_t length = 0;
+
+	if (n == 1)
+		return fields[selectors[0].field].length;
+	for (size_t i = 0; i < n; i++)
+		length += (fields[selectors[i].field].length + 3u) & ~3u;
+	return length;
+}
+
+struct pf_set *pf_set_add(struct pf_table *table, const char *name,
+			  const struct pf_set_options *options, const struct pf_selector *selectors,
+			  size_t n_selectors)
+{
+	if (!table || table->ruleset->error)
+		return NULL;
+	struct pf_ruleset *ruleset = table->ruleset;
+	if (!n_selectors || n_selectors > PF_SELECTORS_MAX ||
+	    (options->is_interval && (n_selectors != 1 || options->data != PF_DATA_NONE)) ||
+	    selectors_key_length(selectors, n_selectors) > PF_KEY_MAX) {
+		ruleset_fail(ruleset, -EINVAL, "set %s: no such combination of fields", name);
+		return NULL;
+	}
+	struct pf_set *set = set_new(table, name);
+	if (!set)
+		return NULL;
+	set->data = options->data;
+	set->size = options->size;
+	set->is_interval = options->is_interval;
+	set->n_selectors = n_selectors;
+	set->key_length = (uint8_t)selectors_key_length(selectors, n_selectors);
+	for (size_t i = 0; i < n_selectors; i++) {
+		set->selectors[i] = selectors[i];
+		set->key_type = set->key_type << 6 | fields[selectors[i].field].type;
+	}
+	return set;
+}
+
+struct pf_chain *chain_new(struct pf_table *table, const char *name)
+{
+	struct pf_ruleset *ruleset = table->ruleset;
+
+	if (table_chain_find(table, name)) {
+		ruleset_fail(ruleset, -EEXIST, "chain %s stands twice", name);
+		return NULL;
+	}
+	struct pf_chain **chains = vector_grow(ruleset, table->chains, table->n_chains,
+					       sizeof(*chains));
+	if (!chains)
+		return NULL;
+	table->chains = chains;
+	struct pf_chain *chain = calloc(1, sizeof(*chain));
+	if (!chain || !name_copy(ruleset, chain->name, name)) {
+		ruleset_fail(ruleset, -ENOMEM, "no memory");
+		free(chain);
+		return NULL;
+	}
+	chain->table = table;
+	return chains[table->n_chains++] = chain;
+}
+
+struct pf_chain *pf_chain_add(struct pf_table *table, const char *name)
+{
+	return table && !table->ruleset->error ? chain_new(table, name) : NULL;
+}
+
+void pf_base_chain_add(struct pf_table *table, const char *name, enum pf_hook hook, int priority,
+		       const char *jump_to)
+{
+	struct pf_chain *chain = pf_chain_add(table, name);
+
+	if (!chain)
+		return;
+	chain->is_base = true;
+	chain->hook = hook;
+	chain->priority = priority;
+	pf_rule_verdict(pf_rule_add(chain), PF_JUMP, jump_to);
+}
+
+struct pf_rule *pf_rule_add(struct pf_chain *chain)
+{
+	if (!chain || chain->table->ruleset->error)
+		return NULL;
+	struct pf_ruleset *ruleset = chain->table->ruleset;
+	struct pf_rule **rules = vector_grow(ruleset, chain->rules, chain->n_rules, sizeof(*rules));
+	if (!rules)
+		return NULL;
+	chain->rules = rules;
+	struct pf_rule *rule = calloc(1, sizeof(*rule));
+	if (!rule) {
+		ruleset_fail(ruleset, -ENOMEM, "no memory");
+		return NULL;
+	}
+	rule->chain = chain;
+	return rules[chain->n_rules++] = rule;
+}
+
+/* Keys and elements */
+
+static uint8_t *key_room(struct pf_key *key, size_t size)
+{
+	/* A field that does not fit makes the key longer than any set's, which the set then
+	 * refuses. */
+	if (key->length > PF_KEY_MAX || key->length + size > PF_KEY_MAX) {
+		key->length = UINT8_MAX;
+		return NULL;
+	}
+	uint8_t *room = key->bytes + key->length;
+	key->length += (uint8_t)size;
+	return room;
+}
+
+static void key_add(struct pf_key *key, const void *bytes, size_t size)
+{
+	key->length = (uint8_t)((key->length + 3u) & ~3u);
+	uint8_t *room = key_room(key, size);
+	if (room)
+		memcpy(room, bytes, size);
+}
+
+void pf_key_add_u8(struct pf_key *key, uint8_t value)
+{
+	key_add(key, &value, sizeof(value));
+}
+
+void pf_key_add_port(struct pf_key *key, uint16_t value)
+{
+	uint16_t network = htons(value);
+
+	key_add(key, &network, sizeof(network));
+}
+
+void pf_key_add_u32(struct pf_key *key, uint32_t value)
+{
+	key_add(key, &value, sizeof(value));
+}
+
+void pf_key_add_u64(struct pf_key *key, uint64_t value)
+{
+	key_add(key, &value, sizeof(value));
+}
+
+void pf_key_add_address(struct pf_key *key, const struct pf_address *address)
+{
+	key_add(key, address->bytes, pf_address_size(address));
+}
+
+struct element *set_element_new(struct pf_set *set)
+{
+	if (set->n_elements == set->elements_capacity) {
+		size_t capacity = set->elements_capacity ? 2 * set->elements_capacity : 4;
+		struct element *elements = reallocarray(set->elements, capacity, sizeof(*elements));
+		if (!elements) {
+			ruleset_fail(set->table->ruleset, -ENOMEM, "no memory");
+			return NULL;
+		}
+		set->elements = elements;
+		set->elements_capacity = capacity;
+	}
+	struct element *element = &set->elements[set->n_elements++];
+	memset(element, 0, sizeof(*element));
+	return element;
+}
+
+static struct element *element_add(struct pf_set *set, const struct pf_key *key, enum pf_data data)
+{
+	if (!set || set->table->ruleset->error)
+		return NULL;
+	/* The last field of a concatenation is padded too. */
+	size_t length = set->n_selectors > 1 ? (key->length + 3u) & ~3u : key->length;
+	if (length != set->key_length || set->data != data || set->is_interval) {
+		ruleset_fail(set->table->ruleset, -EINVAL,
+			     "set %s: an element of %zu bytes does not fit", set->name, length);
+		return NULL;
+	}
+	struct element *element = set_element_new(set);
+	if (element)
+		memcpy(element->key, key->bytes, key->length);
+	return element;
+}
+
+void pf_element_add(struct pf_set *set, const struct pf_key *key)
+{
+	element_add(set, key, PF_DATA_NONE);
+}
+
+void pf_element_add_verdict(struct pf_set *map, const struct pf_key *key, enum pf_verdict verdict,
+			    const char *chain)
+{
+	struct element *element = element_add(map, key, PF_DATA_VERDICT);
+
+	if (!element)
+		return;
+	element->verdict = verdict;
+	if (chain)
+		name_copy(map->table->ruleset, element->chain, chain);
+}
+
+void pf_element_add_mark(struct pf_set *map, const struct pf_key *key, uint32_t mark)
+{
+	struct element *element = element_add(map, key, PF_DATA_MARK);
+
+	if (element)
+		element->mark = mark;
+}
+
+void pf_element_add_prefix(struct pf_set *set, const struct pf_prefix *prefix)
+{
+	if (!set || set->table->ruleset->error)
+		return;
+	size_t size = pf_address_size(&prefix->address);
+	if (!set->is_interval || set->key_length != size)
+		return ruleset_fail(set->table->ruleset, -EINVAL, "set %s holds no such prefix",
+				    set->name);
+	struct element *element = set_element_new(set);
+	if (!element)
+		return;
+	memcpy(element->key, prefix->address.bytes, size);
+	for (size_t i = 0; i < size; i++) {
+		int bits = (int)prefix->length - (int)(8 * i);
+		uint8_t host = bits >= 8 ? 0 : bits <= 0 ? 0xff : (uint8_t)(0xff >> bits);
+		element->key_end[i] = element->key[i] | host;
+	}
+}

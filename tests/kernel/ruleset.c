@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The ruleset library against the kernel: what we send is what we read, what nft makes of our text
+ * is what we send, every change is in place, and what the kernel refuses is named. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <podfence/nft.h>
+
+#include "namespace.h"
+#include "sample.h"
+#include "test.h"
+
+static struct pf_nft *nft;
+
+static int apply(const struct pf_ruleset *from, const struct pf_ruleset *to,
+		 struct pf_nft_errors *errors)
+{
+	struct pf_plan *plan;
+	const char *object = "";
+
+	if (pf_plan_new(from, to, &plan, &object) != 0) {
+		print_error("incompatible: %s\n", object);
+		return -1;
+	}
+	int r = pf_nft_commit(nft, plan, errors);
+	for (size_t i = 0; i < errors->n_errors && i < 16; i++)
+		print_error("%s: %s\n", errors->errors[i].object,
+			    strerror(errors->errors[i].error));
+	pf_plan_free(plan);
+	return r;
+}
+
+static struct pf_ruleset *read_back(const char *table)
+{
+	struct pf_ruleset *ruleset = NULL;
+
+	assert_int_equal(pf_nft_read(nft, table, &ruleset), 0);
+	return ruleset;
+}
+
+static size_t n_steps(const struct pf_ruleset *from, const struct pf_ruleset *to)
+{
+	struct pf_plan *plan;
+
+	assert_int_equal(pf_plan_new(from, to, &plan, NULL), 0);
+	size_t n = pf_plan_n_steps(plan);
+	if (n)
+		assert_int_equal(pf_plan_print(plan, stderr), 0);
+	pf_plan_free(plan);
+	return n;
+}
+
+static void assert_same(const struct pf_ruleset *a, const struct pf_ruleset *b)
+{
+	struct pf_digest x, y;
+
+	assert_int_equal(n_steps(a, b), 0);
+	assert_int_equal(n_steps(b, a), 0);
+	assert_int_equal(pf_ruleset_digest(a, &x), 0);
+	assert_int_equal(pf_ruleset_digest(b, &y), 0);
+	assert_memory_equal(&x, &y, sizeof(x));
+}
+
+static int remove_table(void **state)
+{
+	struct pf_ruleset *none = pf_ruleset_new(), *old = read_back("podfence");
+	struct pf_nft_errors errors;
+
+	assert_int_equal(pf_ruleset_seal(none), 0);
+	assert_int_equal(apply(old, none, &errors), 0);
+	pf_ruleset_free(none);
+	pf_ruleset_free(old);
+	return 0;
+}
+
+static void what_is_sent_is_read(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_ruleset *ruleset = sample_ruleset("podfence", 3000);
+
+	assert_non_null(ruleset);
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	struct pf_ruleset *read = read_back("podfence");
+	assert_int_equal(pf_ruleset_n_elements(read), pf_ruleset_n_elements(ruleset));
+	assert_same(ruleset, read);
+	pf_ruleset_free(read);
+	pf_ruleset_free(ruleset);
+}
+
+struct lines {
+	char *text[512];
+	size_t n;
+};
+
+static void keep(const char *family, const char *chain, const char *bytecode, void *userdata)
+{
+	struct lines *lines = userdata;
+	size_t length = strlen(family) + strlen(chain) + strlen(bytecode) + 4;
+
+	assert_true(lines->n < 512);
+	lines->text[lines->n] = malloc(length);
+	snprintf(lines->text[lines->n++], length, "%s %s\n%s", family, chain, bytecode);
+}
+
+static int compare_lines(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* nft lists chains in another order: within a chain the order counts, so it is in the text. */
+static void number_rules(struct lines *lines)
+{
+	qsort(lines->text, lines->n, sizeof(lines->text[0]), compare_lines);
+}
+
+static void nft_makes_the_same_bytes_of_our_text(void **state)
+{
+	struct pf_ruleset *ruleset = sample_ruleset("podfence", 10);
+	struct lines ours = {}, theirs = {};
+	char path[] = "/tmp/podfence-test-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *stream = fdopen(fd, "w");
+
+	assert_non_null(ruleset);
+	assert_int_equal(pf_ruleset_print(ruleset, stream), 0);
+	fclose(stream);
+	bool loaded = namespace_run("nft -f %s", path);
+	unlink(path);
+	assert_true(loaded);
+	struct pf_ruleset *read = read_back("podfence");
+	assert_int_equal(pf_ruleset_bytecode(ruleset, keep, &ours), 0);
+	assert_int_equal(pf_ruleset_bytecode(read, keep, &theirs), 0);
+	assert_int_equal(ours.n, theirs.n);
+	number_rules(&ours);
+	number_rules(&theirs);
+	for (size_t i = 0; i < ours.n; i++) {
+		assert_string_equal(ours.text[i], theirs.text[i]);
+		free(ours.text[i]);
+		free(theirs.text[i]);
+	}
+	pf_ruleset_free(read);
+	pf_ruleset_free(ruleset);
+}
+
+static void changes_are_in_place(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_ruleset *variants[4], *read;
+	uint32_t before, after;
+
+	for (unsigned i = 0; i < 4; i++)
+		assert_non_null(variants[i] = sample_variant("podfence", i));
+	assert_int_equal(apply(NULL, variants[0], &errors), 0);
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned k = 0; k < 4; k++) {
+			read = read_back("podfence");
+			assert_int_equal(apply(read, variants[i], &errors), 0);
+			pf_ruleset_free(read);
+			read = read_back("podfence");
+			assert_same(variants[i], read);
+			pf_ruleset_free(read);
+			assert_int_equal(pf_nft_generation(nft, &before), 0);
+			assert_int_equal(apply(variants[i], variants[k], &errors), 0);
+			assert_int_equal(pf_nft_generation(nft, &after), 0);
+			assert_int_equal(after - before, i != k); /* one transaction, or none */
+			read = read_back("podfence");
+			assert_same(variants[k], read);
+			pf_ruleset_free(read);
+		}
+	for (unsigned i = 0; i < 4; i++)
+		pf_ruleset_free(variants[i]);
+}
+
+static void a_check_changes_nothing(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_ruleset *ruleset = sample_ruleset("podfence", 10), *read;
+	struct pf_plan *plan;
+	uint32_t before, after;
+
+	assert_int_equal(pf_plan_new(NULL, ruleset, &plan, NULL), 0);
+	assert_int_equal(pf_nft_generation(nft, &before), 0);
+	assert_int_equal(pf_nft_check(nft, plan, &errors), 0);
+	assert_int_equal(pf_nft_generation(nft, &after), 0);
+	assert_int_equal(before, after);
+	read = read_back("podfence");
+	assert_int_equal(pf_ruleset_n_tables(read), 0);
+	pf_ruleset_free(read);
+	pf_plan_free(plan);
+	pf_ruleset_free(ruleset);
+}
+
+/* The kernel is told to change a table that is no longer what the plan thinks. */
+static void every_refusal_names_its_object(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_ruleset *zero = sample_variant("podfence", 0),
+			  *two = sample_variant("podfence", 2);
+	struct pf_ruleset *read;
+	struct pf_plan *plan;
+	bool has_flush = false, has_element = false;
+
+	/* Nothing is there, so everything that changes something existing must fail; all of it is
+	 * named. */
+	assert_int_equal(pf_plan_new(zero, two, &plan, NULL), 0);
+	assert_int_equal(pf_nft_commit(nft, plan, &errors), -EREMOTEIO);
+	assert_true(errors.n_errors >= 2);
+	for (size_t i = 0; i < errors.n_errors && i < 16; i++) {
+		assert_int_equal(errors.errors[i].error, ENOENT);
+		has_flush |= strstr(errors.errors[i].object, "chain inet podfence") != NULL;
+		has_element |= strstr(errors.errors[i].object,
+				      "element inet podfence links { 101 : goto") != NULL;
+	}
+	assert_true(has_flush);
+	assert_true(has_element);
+	read = read_back("podfence");
+	assert_int_equal(pf_ruleset_n_tables(read), 0);
+	pf_ruleset_free(read);
+	pf_plan_free(plan);
+	pf_ruleset_free(zero);
+	pf_ruleset_free(two);
+}
+
+static void counters_survive_a_change_of_rules(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_counter_value *values;
+	size_t n;
+	struct pf_ruleset *first = sample_ruleset("podfence", 1), *second;
+
+	/* The rule that counts is a foreign one in front of ours.
+	 */
+	assert_int_equal(apply(NULL, first, &errors), 0);
+	assert_true(namespace_run("nft insert rule inet podfence output counter name denied"));
+	assert_true(namespace_run("ping -q -c 3 -i 0.1 127.0.0.1 >/dev/null"));
+	assert_int_equal(pf_nft_counters(nft, "podfence", &values, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(values[0].name, "denied");
+	uint64_t counted = values[0].packets;
+	assert_true(counted >= 6);
+	free(values);
+	struct pf_ruleset *read = read_back("podfence");
+	second = sample_ruleset("podfence", 5);
+	assert_int_equal(apply(read, second, &errors), 0);
+	assert_int_equal(pf_nft_counters(nft, "podfence", &values, &n), 0);
+	assert_int_equal(values[0].packets, counted);
+	free(values);
+	pf_ruleset_free(read);
+	read = read_back("podfence");
+	assert_same(second, read); /* the foreign rule is gone */
+	pf_ruleset_free(read);
+	pf_ruleset_free(first);
+	pf_ruleset_free(second);
+}
+
+static void other_tables_are_not_touched(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_ruleset *ruleset = sample_ruleset("podfence", 1), *read;
+
+	assert_true(namespace_run("nft 'add table inet other; add chain inet other c; "
+				  "add rule inet other c drop'"));
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	read = read_back("podfence");
+	assert_same(ruleset, read);
+	pf_ruleset_free(read);
+	remove_table(NULL);
+	assert_true(namespace_run("nft list chain inet other c | grep -q drop"));
+	assert_true(namespace_run("nft delete table inet other"));
+	pf_ruleset_free(ruleset);
+}
+
+int main(void)
+{
+	namespace_enter_or_skip();
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(what_is_sent_is_read, remove_table),
+		cmocka_unit_test_teardown(nft_makes_the_same_bytes_of_our_text, remove_table),
+		cmocka_unit_test_teardown(changes_are_in_place, remove_table),
+		cmocka_unit_test_teardown(a_check_changes_nothing, remove_table),
+		cmocka_unit_test_teardown(every_refusal_names_its_object, remove_table),
+		cmocka_unit_test_teardown(counters_survive_a_change_of_rules, remove_table),
+		cmocka_unit_test_teardown(other_tables_are_not_touched, remove_table),
+	};
+	if (pf_nft_open(&nft) < 0)
+		return 1;
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	pf_nft_free(nft);
+	return failed;
+}
