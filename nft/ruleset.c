@@ -238,6 +238,11 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 	return set;
 }
 
+struct pf_set *pf_set_find(struct pf_table *table, const char *name)
+{
+	return table_set_find(table, name);
+}
+
 struct pf_chain *chain_new(struct pf_table *table, const char *name)
 {
 	struct pf_ruleset *ruleset = table->ruleset;

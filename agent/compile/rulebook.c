@@ -110,6 +110,52 @@ static const struct rule_facts facts[RULE_N] = {
 				"pods.",
 			.severity = 73,
 		},
+	[RULE_SPOOF_AUDIT] =
+		{
+			.token = "spoof-audit",
+			.chain = "inet podfence/spoof",
+			.name = "spoofed-source-audit",
+			.category = "spoof",
+			.text = "The source address does not belong to the link the packet came in "
+				"by; audit let it pass.",
+			.lets_pass = true,
+			.judges_source = true,
+			.severity = 47,
+		},
+	[RULE_SPOOF_BRIDGE_AUDIT] =
+		{
+			.token = "spoof-bridge-audit",
+			.chain = "bridge podfence/spoof",
+			.name = "spoofed-source-bridge-audit",
+			.category = "spoof",
+			.text = "The source address does not belong to the bridge port the packet "
+				"came in by; audit let it pass.",
+			.lets_pass = true,
+			.judges_source = true,
+			.severity = 47,
+		},
+	[RULE_SPOOF_OUTPUT_AUDIT] =
+		{
+			.token = "spoof-out-audit",
+			.chain = "inet podfence/spoof-out",
+			.name = "spoofed-source-output-audit",
+			.category = "spoof",
+			.text = "The source address is none of this node's; audit let it pass.",
+			.lets_pass = true,
+			.judges_source = true,
+			.severity = 47,
+		},
+	[RULE_TUNNEL_AUDIT] =
+		{
+			.token = "tunnel-audit",
+			.chain = "inet podfence/tunnel",
+			.name = "tunnel-from-pod-audit",
+			.category = "tunnel",
+			.text = "Tunnel transport to a node address from a link that leads to "
+				"pods; audit let it pass.",
+			.lets_pass = true,
+			.severity = 47,
+		},
 };
 
 const struct rule_facts *rule_facts(enum rule_id id)

@@ -21,6 +21,10 @@ enum rule_id {
 	RULE_SPOOF_BRIDGE, /* the same on a bridge port */
 	RULE_SPOOF_OUTPUT, /* host pod sends with a source address the node does not have */
 	RULE_TUNNEL,	   /* tunnel transport from a pod-facing link */
+	RULE_SPOOF_AUDIT,  /* the same four while the agent's default is audit */
+	RULE_SPOOF_BRIDGE_AUDIT,
+	RULE_SPOOF_OUTPUT_AUDIT,
+	RULE_TUNNEL_AUDIT,
 	RULE_N,
 };
 

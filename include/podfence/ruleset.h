@@ -95,6 +95,8 @@ void pf_counter_add(struct pf_table *table, const char *name);
 struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 			  const struct pf_set_options *options, const struct pf_selector *selectors,
 			  size_t n_selectors);
+/* One that was added to this table before; NULL: none. */
+struct pf_set *pf_set_find(struct pf_table *table, const char *name);
 struct pf_chain *pf_chain_add(struct pf_table *table, const char *name);
 /* A base chain with policy accept. It can hold no rule but the jump it is made with: hooks and
  * priorities of an existing base chain cannot be changed (EOPNOTSUPP), so there is nothing to

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The top of the compiler: what the stages share, and the order of the stages.
+ *
+ * The ruleset has two parts with different lives. Rules depend on the configuration and on a few
+ * facts of the node (depths of the cgroup tree): they change rarely, a chain at a time. Who an
+ * endpoint is stands in the elements of sets and maps: a pod that comes or goes is a few elements,
+ * and nothing else moves. */
+#include "compile/compile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "compile/internal.h"
+
+static void level_add(uint8_t levels[static LEVELS_MAX], size_t *n_levels, unsigned level)
+{
+	size_t i = 0;
+
+	while (i < *n_levels && levels[i] < level)
+		i++;
+	if (*n_levels == LEVELS_MAX || level > UINT8_MAX || (i < *n_levels && levels[i] == level))
+		return;
+	memmove(&levels[i + 1], &levels[i], *n_levels - i);
+	levels[i] = (uint8_t)level;
+	(*n_levels)++;
+}
+
+static void collect_levels(struct compiler *compiler)
+{
+	const struct snapshot *snapshot = compiler->snapshot;
+
+	for (size_t i = 0; snapshot && i < snapshot->view->n_pod_roots; i++)
+		level_add(compiler->root_levels, &compiler->n_root_levels,
+			  snapshot->view->pod_roots[i].level);
+	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++)
+		if (snapshot->endpoints[i].kind == ENDPOINT_HOST_POD &&
+		    snapshot->endpoints[i].cgroup)
+			level_add(compiler->pod_levels, &compiler->n_pod_levels,
+				  snapshot->endpoints[i].level);
+}
+
+static int collect_internal(struct compiler *compiler)
+{
+	const struct prefix_list *lists[] = {
+		&compiler->config->network.internal,
+		&compiler->config->network.pod_cidrs,
+		&compiler->config->network.service_cidrs,
+		&compiler->config->network.node_cidrs,
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		n += lists[i]->n_prefixes;
+	compiler->internal.prefixes = calloc(n ? n : 1, sizeof(*compiler->internal.prefixes));
+	if (!compiler->internal.prefixes)
+		return -ENOMEM;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		for (size_t k = 0; k < lists[i]->n_prefixes; k++)
+			compiler->internal.prefixes[compiler->internal.n_prefixes++] =
+				lists[i]->prefixes[k];
+	return 0;
+}
+
+static bool has_bridged_pods(const struct snapshot *snapshot)
+{
+	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++)
+		for (size_t k = 0; k < snapshot->endpoints[i].n_attachments; k++)
+			if (snapshot->endpoints[i].attachments[k].port)
+				return true;
+	return false;
+}
+
+void tail_add(const struct compiler *compiler, struct pf_chain *chain, const struct tail *tail)
+{
+	const struct rule_facts *facts = rule_facts(tail->rule);
+	struct prefix_meaning meaning = {.rule = tail->rule};
+	char prefix[RULE_PREFIX_MAX];
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_counter(rule, tail->counter);
+	pf_rule_log(rule, (uint16_t)compiler->config->nflog.group,
+		    compiler->config->nflog.copy_bytes, 0, rule_prefix_format(&meaning, prefix));
+	if (facts->lets_pass) {
+		pf_rule_verdict(rule, PF_ACCEPT, NULL);
+	} else if (tail->can_reject && compiler->is_reject) {
+		pf_rule_reject(pf_rule_add(chain), PF_REJECT_TCP_RESET);
+		pf_rule_reject(pf_rule_add(chain), PF_REJECT_ADMIN_PROHIBITED);
+	} else {
+		pf_rule_verdict(rule, PF_DROP, NULL);
+	}
+}
+
+void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain,
+		     const struct tail *tail, uint32_t index)
+{
+	struct prefix_meaning meaning = {.rule = tail->rule, .has_index = true, .index = index};
+	char prefix[RULE_PREFIX_MAX];
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_counter(rule, tail->counter);
+	pf_rule_log(rule, (uint16_t)compiler->config->nflog.group,
+		    compiler->config->nflog.copy_bytes, 0, rule_prefix_format(&meaning, prefix));
+	pf_rule_verdict(rule, PF_ACCEPT, NULL);
+}
+
+static void add_counters(struct compiler *compiler)
+{
+	static const char *const counters[] = {"denied",	  "audited", "pending_denied",
+					       "pending_audited", "spoofed", "tunneled"};
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		pf_counter_add(compiler->inet, counters[i]);
+}
+
+static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
+{
+	compiler->inet = pf_table_add(ruleset, PF_FAMILY_INET, PODFENCE_TABLE);
+	if (has_bridged_pods(compiler->snapshot))
+		compiler->bridge = pf_table_add(ruleset, PF_FAMILY_BRIDGE, PODFENCE_TABLE);
+	add_counters(compiler);
+	compile_judges(compiler);
+	compile_guards(compiler);
+	compile_endpoints(compiler);
+	if (compiler->bridge)
+		compile_bridge(compiler);
+}
+
+int compile(const struct config *config, const struct snapshot *snapshot,
+	    struct pf_ruleset **ret_ruleset, struct rulebook *ret_rulebook,
+	    char ret_reason[static 160])
+{
+	struct compiler compiler = {
+		.config = config,
+		.snapshot = snapshot,
+		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
+		.is_reject = config->fallback.action == CONFIG_ACTION_REJECT,
+	};
+	struct pf_ruleset *ruleset = pf_ruleset_new();
+
+	if (!ruleset || collect_internal(&compiler) < 0) {
+		pf_ruleset_free(ruleset);
+		return -ENOMEM;
+	}
+	collect_levels(&compiler);
+	compile_all(&compiler, ruleset);
+	free(compiler.internal.prefixes);
+	int r = pf_ruleset_seal(ruleset);
+	if (r < 0) {
+		strncpy(ret_reason, pf_ruleset_error(ruleset), 159);
+		ret_reason[159] = '\0';
+		pf_ruleset_free(ruleset);
+		return r == -ENOMEM ? r : COMPILE_E_REFUSED;
+	}
+	*ret_ruleset = ruleset;
+	*ret_rulebook = (struct rulebook){.rejects = compiler.is_reject};
+	return 0;
+}

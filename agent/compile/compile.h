@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#pragma once
+
+#include <podfence/attributes.h>
+#include <podfence/ruleset.h>
+
+#include "compile/rulebook.h"
+#include "config/config.h"
+#include "inventory/snapshot.h"
+
+#define PODFENCE_TABLE "podfence"
+
+enum {
+	COMPILE_E_REFUSED = 1, /* no ruleset can be made of this; the text says why */
+};
+
+/* Configuration and snapshot to the whole ruleset and what its rules mean. Pure: the same input
+ * gives the same value. snapshot may be NULL: the rules without any endpoint, uplink or pod root
+ * (`render`). 0; COMPILE_E_REFUSED with a sentence in ret_reason (a buffer of 160 bytes); -ENOMEM.
+ */
+PF_MUST_CHECK int compile(const struct config *config, const struct snapshot *snapshot,
+			  struct pf_ruleset **ret_ruleset, struct rulebook *ret_rulebook,
+			  char ret_reason[static 160]);

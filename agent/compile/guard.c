@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The chains at the hooks: who is judged at all, and by which chain.
+ *
+ *	guard	   prerouting -310, before conntrack: a source must be routed back over the link it
+ *came by begin	   prerouting -150: connections that begin outside get a label guard-out  output
+ *-310: a host pod sends with addresses of this node only input	   input -10: tunnel transport from
+ *pods to this node forward	   forward -10: (link, source) to policy, unknown to pending output
+ *output -10: cgroup to policy, unknown below a pod root to pending
+ *
+ * "Is a reply" is believed only of connections with our label: a bare `ct direction reply` can be
+ *forged by a pod with one self-addressed packet. */
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
+#include <linux/rtnetlink.h>
+
+#include "compile/internal.h"
+
+#define PRIORITY_BEFORE_CONNTRACK                                                                  \
+	(-310) /* NF_IP_PRI_RAW is -300, conntrack -200, defragmentation -400 */
+#define PRIORITY_AFTER_CONNTRACK (-150)
+#define PRIORITY_AFTER_DNAT	 (-10) /* NF_IP_PRI_NAT_DST is -100; filter 0 */
+#define LOOPBACK_INDEX		 1     /* of every network namespace */
+
+static const struct pf_selector iif = {PF_IIF}, direction = {PF_CT_DIRECTION};
+
+static struct pf_prefix any_source(const char *text)
+{
+	struct pf_prefix prefix = {};
+
+	return pf_prefix_parse(text, &prefix) == 0 ? prefix : (struct pf_prefix){};
+}
+
+static void add_return_on(struct pf_chain *chain, enum pf_field field, const char *prefix_text)
+{
+	struct pf_prefix prefix = any_source(prefix_text);
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_prefix(rule, (struct pf_selector){field}, &prefix);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+}
+
+/* Address-less senders: DHCP, duplicate address detection, multicast listener reports. Link-local
+ * sources are never forwarded (RFC 4291 2.5.6). */
+static void add_spoof(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "spoof");
+	struct pf_prefix none4 = any_source("0.0.0.0"), all4 = any_source("255.255.255.255");
+	struct pf_prefix none6 = any_source("::"), multicast6 = any_source("ff00::/8");
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_prefix(rule, (struct pf_selector){PF_IP_SADDR}, &none4);
+	pf_rule_prefix(rule, (struct pf_selector){PF_IP_DADDR}, &all4);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_prefix(rule, (struct pf_selector){PF_IP6_SADDR}, &none6);
+	pf_rule_prefix(rule, (struct pf_selector){PF_IP6_DADDR}, &multicast6);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	add_return_on(chain, PF_IP6_SADDR, "fe80::/10");
+	tail_add(compiler, chain,
+		 &(struct tail){compiler->is_audit ? RULE_SPOOF_AUDIT : RULE_SPOOF, "spoofed",
+				false});
+}
+
+static void add_guard(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "guard");
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_lookup(rule, UPLINKS, PF_FIELDS({PF_IIF}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, iif, LOOPBACK_INDEX);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, (struct pf_selector){PF_FIB_SADDR_IIF}, 0);
+	pf_rule_verdict(rule, PF_GOTO, "spoof");
+	pf_base_chain_add(compiler->inet, "base-guard", PF_PREROUTING, PRIORITY_BEFORE_CONNTRACK,
+			  "guard");
+}
+
+static struct pf_rule *add_new_connection(struct pf_chain *chain)
+{
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_any_flag(rule, (struct pf_selector){PF_CT_STATE}, NF_CT_STATE_BIT(IP_CT_NEW));
+	pf_rule_equal(rule, direction, IP_CT_DIR_ORIGINAL);
+	return rule;
+}
+
+/* TCP with SYN and without ACK only: a connection that conntrack picks up in the middle (loose
+ * pickup) begins with whoever spoke first after the entry was lost. */
+static void add_begin(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "begin");
+	unsigned label = compiler->config->conntrack.label_bit;
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_lookup_not(rule, UPLINKS, PF_FIELDS({PF_IIF}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = add_new_connection(chain);
+	pf_rule_not_equal(rule, (struct pf_selector){PF_L4PROTO}, 6 /* TCP */);
+	pf_rule_set_label(rule, label);
+	rule = add_new_connection(chain);
+	pf_rule_flags(rule, (struct pf_selector){PF_TCP_FLAGS}, 0x12 /* SYN, ACK */, 0x02);
+	pf_rule_set_label(rule, label);
+	pf_base_chain_add(compiler->inet, "base-begin", PF_PREROUTING, PRIORITY_AFTER_CONNTRACK,
+			  "begin");
+}
+
+/* Sockets below a pod root, at whatever depth such roots are. */
+static void add_root_jumps(const struct compiler *compiler, struct pf_chain *chain,
+			   const char *target)
+{
+	for (size_t i = 0; i < compiler->n_root_levels; i++) {
+		struct pf_rule *rule = pf_rule_add(chain);
+		pf_rule_lookup(rule, POD_ROOTS, PF_FIELDS({PF_CGROUP, compiler->root_levels[i]}));
+		pf_rule_verdict(rule, PF_GOTO, target);
+	}
+}
+
+static void add_guard_out(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "spoof-out");
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_equal(rule, (struct pf_selector){PF_FIB_SADDR_TYPE}, RTN_LOCAL);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	add_return_on(chain, PF_IP_SADDR, "0.0.0.0");
+	add_return_on(chain, PF_IP6_SADDR, "::");
+	if (!compiler->is_audit) { /* the packet dies: its mark may say whose it was */
+		pf_rule_set_mark(pf_rule_add(chain), 0);
+		for (size_t i = 0; i < compiler->n_pod_levels; i++)
+			pf_rule_set_mark_map(pf_rule_add(chain), MARKS,
+					     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+	}
+	tail_add(compiler, chain,
+		 &(struct tail){compiler->is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT,
+				"spoofed", false});
+	add_root_jumps(compiler, pf_chain_add(compiler->inet, "guard-out"), "spoof-out");
+	pf_base_chain_add(compiler->inet, "base-guard-out", PF_OUTPUT, PRIORITY_BEFORE_CONNTRACK,
+			  "guard-out");
+}
+
+static void add_input(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "input");
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_lookup(rule, UPLINKS, PF_FIELDS({PF_IIF}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, iif, LOOPBACK_INDEX);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "internal");
+	pf_base_chain_add(compiler->inet, "base-input", PF_INPUT, PRIORITY_AFTER_DNAT, "input");
+}
+
+static void add_reply_return(const struct compiler *compiler, struct pf_chain *chain)
+{
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_equal(rule, direction, IP_CT_DIR_REPLY);
+	pf_rule_label(rule, compiler->config->conntrack.label_bit);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+}
+
+static void add_forward(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "forward");
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_lookup(rule, UPLINKS, PF_FIELDS({PF_IIF}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	add_reply_return(compiler, chain);
+	pf_rule_vmap(pf_rule_add(chain), LINKS, PF_FIELDS({PF_IIF}));
+	pf_rule_vmap(pf_rule_add(chain), PODS4, PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
+	pf_rule_vmap(pf_rule_add(chain), PODS6, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending");
+	pf_base_chain_add(compiler->inet, "base-forward", PF_FORWARD, PRIORITY_AFTER_DNAT,
+			  "forward");
+}
+
+/* A host process outside all pods leaves after one look at its cgroup per root depth. */
+static void add_output(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "output-pod");
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_equal(rule, (struct pf_selector){PF_FIB_DADDR_TYPE}, RTN_LOCAL);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	add_reply_return(compiler, chain);
+	for (size_t i = 0; i < compiler->n_pod_levels; i++)
+		pf_rule_vmap(pf_rule_add(chain), CGROUPS,
+			     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending-out");
+	add_root_jumps(compiler, pf_chain_add(compiler->inet, "output"), "output-pod");
+	pf_base_chain_add(compiler->inet, "base-output", PF_OUTPUT, PRIORITY_AFTER_DNAT, "output");
+}
+
+static void add_sets(const struct compiler *compiler)
+{
+	const struct pf_set_options plain = {.size = 1024};
+	const struct pf_set_options vmap = {.data = PF_DATA_VERDICT, .size = ENDPOINTS_MAX};
+	const struct pf_set_options mark = {.data = PF_DATA_MARK, .size = ENDPOINTS_MAX};
+	struct pf_table *table = compiler->inet;
+
+	pf_set_add(table, UPLINKS, &plain, PF_FIELDS({PF_IIF}));
+	pf_set_add(table, POD_ROOTS, &plain, PF_FIELDS({PF_CGROUP}));
+	pf_set_add(table, LINKS, &vmap, PF_FIELDS({PF_IIF}));
+	pf_set_add(table, PODS4, &vmap, PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
+	pf_set_add(table, PODS6, &vmap, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
+	pf_set_add(table, CGROUPS, &vmap, PF_FIELDS({PF_CGROUP}));
+	pf_set_add(table, MARKS, &mark, PF_FIELDS({PF_CGROUP}));
+	pf_set_add(table, TAGS, &vmap, PF_FIELDS({PF_CGROUP}));
+}
+
+void compile_guards(const struct compiler *compiler)
+{
+	add_sets(compiler);
+	add_spoof(compiler);
+	add_guard(compiler);
+	add_begin(compiler);
+	add_guard_out(compiler);
+	add_input(compiler);
+	add_forward(compiler);
+	add_output(compiler);
+}

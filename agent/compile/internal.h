@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compile/compile.h"
+
+/* Every set carries the version of its format: a new agent that changes a type takes a new name,
+ * and both live side by side for the one transaction that replaces the old. */
+#define SET(name) name "_v1"
+
+#define UPLINKS	    SET("uplinks")
+#define POD_ROOTS   SET("pod_roots")
+#define LINKS	    SET("links")
+#define PODS4	    SET("pods4")
+#define PODS6	    SET("pods6")
+#define CGROUPS	    SET("cgroups")
+#define MARKS	    SET("marks")
+#define TAGS	    SET("tags")
+#define METADATA4   SET("metadata4")
+#define METADATA6   SET("metadata6")
+#define INTERNAL4   SET("internal4")
+#define INTERNAL6   SET("internal6")
+#define TUNNEL_PORT SET("tunnel_ports")
+#define TUNNEL_IP   SET("tunnel_protocols")
+#define PORTS	    SET("ports")
+#define PORTS4	    SET("ports4")
+#define PORTS6	    SET("ports6")
+#define TARGETS6    SET("targets6")
+#define ADDRESSES4  SET("addresses4")
+#define ADDRESSES6  SET("addresses6")
+#define ADVERTISED6 SET("advertised6") /* the addresses again, as targets of advertisements */
+
+/* A set with a size gets the kernel's fixed hash, half the cost of the resizable one. */
+#define ENDPOINTS_MAX 16384
+#define LEVELS_MAX    16 /* depths of the cgroup tree a pod can have */
+
+/* A few linear compares beat an interval set; about ten prefixes cost the same. */
+#define LINEAR_MAX 8
+
+/* The compilation in progress: what several stages need. */
+struct compiler {
+	const struct config *config;
+	const struct snapshot *snapshot; /* or NULL */
+	struct pf_table *inet;
+	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
+	bool is_audit;
+	bool is_reject;
+	struct prefix_list internal; /* all of them, borrowed from the configuration's lists */
+	uint8_t root_levels[LEVELS_MAX];
+	size_t n_root_levels;
+	uint8_t pod_levels[LEVELS_MAX];
+	size_t n_pod_levels;
+};
+
+/* How a chain ends: what a rule that stops a packet does, in this order. */
+struct tail {
+	enum rule_id rule;
+	const char *counter;
+	bool can_reject;
+};
+void tail_add(const struct compiler *compiler, struct pf_chain *chain, const struct tail *tail);
+void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain,
+		     const struct tail *tail, uint32_t index);
+
+/* guard.c: what is decided before conntrack and about replies */
+void compile_guards(const struct compiler *compiler);
+/* judge.c: metadata, internal, local, the rest */
+void compile_judges(const struct compiler *compiler);
+/* bridge.c */
+void compile_bridge(const struct compiler *compiler);
+/* endpoints.c: the elements that say who is who */
+void compile_endpoints(const struct compiler *compiler);
+void compile_bridge_endpoints(const struct compiler *compiler);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The chains that decide about a destination. One chain says what is external; it is made once for
+ *every end it can have (denied or audited, registered or pending, forwarded or sent by the node
+ *itself), because what follows differs: `socket` cannot be loaded where a forwarded packet goes.
+ *
+ *	judge:	 metadata -> end, internal -> internal, local -> return, everything else -> end
+ *	internal: tunnel transport -> tunnel, else return
+ *
+ * NAT64: an IPv6 address that embeds an IPv4 one is judged by the embedded one, so what lies in a
+ *NAT64 prefix is external unless the embedded address is internal, whatever IPv6 networks are
+ *internal. */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "compile/internal.h"
+
+static const struct pf_selector daddr4 = {PF_IP_DADDR}, daddr6 = {PF_IP6_DADDR};
+
+/* DESIGN terms: AWS, GCP, Azure, OpenStack (169.254.169.254); ECS tasks; Alibaba; Azure wire
+ * server; Oracle; AWS IPv6. */
+static const char *const metadata4[] = {"169.254.169.254", "169.254.170.2", "100.100.100.200",
+					"168.63.129.16", "192.0.0.192"};
+static const char *const metadata6[] = {"fd00:ec2::254"};
+static const char *const local4[] = {"224.0.0.0/4", "255.255.255.255"};
+static const char *const local6[] = {"ff00::/8", "fe80::/10"};
+static const char *const nat64_well_known = "64:ff9b::/96"; /* RFC 6052 */
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Prefixes written in this file: that they parse is a unit test's business. */
+static struct pf_prefix constant(const char *text)
+{
+	struct pf_prefix prefix = {};
+
+	if (pf_prefix_parse(text, &prefix) != 0)
+		memset(&prefix, 0, sizeof(prefix));
+	return prefix;
+}
+
+/* The IPv6 form of an IPv4 prefix inside a NAT64 /96. */
+static struct pf_prefix embed(const struct pf_prefix *nat64, const struct pf_prefix *four)
+{
+	struct pf_prefix six = *nat64;
+
+	memcpy(&six.address.bytes[12], four->address.bytes, 4);
+	six.length = (uint8_t)(96 + four->length);
+	return six;
+}
+
+static size_t nat64_count(const struct compiler *compiler)
+{
+	return 1 + compiler->config->network.nat64.n_prefixes;
+}
+
+static struct pf_prefix nat64_at(const struct compiler *compiler, size_t i)
+{
+	return i ? compiler->config->network.nat64.prefixes[i - 1] : constant(nat64_well_known);
+}
+
+static void element_add_address(struct pf_set *set, const struct pf_address *address)
+{
+	struct pf_key key = {};
+
+	pf_key_add_address(&key, address);
+	pf_element_add(set, &key);
+}
+
+static void add_metadata_sets(const struct compiler *compiler)
+{
+	const struct pf_set_options options = {.size = 64};
+	struct pf_set *four = pf_set_add(compiler->inet, METADATA4, &options,
+					 PF_FIELDS({PF_IP_DADDR}));
+	struct pf_set *six = pf_set_add(compiler->inet, METADATA6, &options,
+					PF_FIELDS({PF_IP6_DADDR}));
+
+	for (size_t i = 0; i < N(metadata6); i++) {
+		struct pf_prefix prefix = constant(metadata6[i]);
+		element_add_address(six, &prefix.address);
+	}
+	for (size_t i = 0; i < N(metadata4); i++) {
+		struct pf_prefix prefix = constant(metadata4[i]);
+		element_add_address(four, &prefix.address);
+		for (size_t k = 0; k < nat64_count(compiler) && k < 10; k++) {
+			struct pf_prefix nat64 = nat64_at(compiler, k);
+			struct pf_prefix embedded = embed(&nat64, &prefix);
+			element_add_address(six, &embedded.address);
+		}
+	}
+}
+
+static size_t count_family(const struct prefix_list *list, uint8_t family)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n_prefixes; i++)
+		n += list->prefixes[i].address.family == family;
+	return n;
+}
+
+/* Interval sets where lists are long. The IPv6 set also holds what NAT64 makes of internal IPv4; it
+ * is asked before the NAT64 prefixes, which are asked before the plain IPv6 networks. */
+static void add_internal_sets(const struct compiler *compiler)
+{
+	const struct pf_set_options interval = {.is_interval = true};
+	struct pf_set *four = NULL, *six = NULL;
+
+	if (count_family(&compiler->internal, AF_INET) > LINEAR_MAX)
+		four = pf_set_add(compiler->inet, INTERNAL4, &interval, PF_FIELDS({PF_IP_DADDR}));
+	if (count_family(&compiler->internal, AF_INET6) > LINEAR_MAX)
+		six = pf_set_add(compiler->inet, INTERNAL6, &interval, PF_FIELDS({PF_IP6_DADDR}));
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
+		const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
+		pf_element_add_prefix(prefix->address.family == AF_INET ? four : six, prefix);
+	}
+	if (!count_family(&compiler->internal, AF_INET))
+		return;
+	struct pf_set *translated = pf_set_add(compiler->inet, SET("translated6"), &interval,
+					       PF_FIELDS({PF_IP6_DADDR}));
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
+		for (size_t k = 0; k < nat64_count(compiler); k++) {
+			const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
+			struct pf_prefix nat64 = nat64_at(compiler, k);
+			struct pf_prefix embedded = embed(&nat64, prefix);
+			if (prefix->address.family == AF_INET)
+				pf_element_add_prefix(translated, &embedded);
+		}
+}
+
+static void add_prefix_rule(struct pf_chain *chain, const struct pf_prefix *prefix,
+			    enum pf_verdict verdict, const char *target)
+{
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_prefix(rule, prefix->address.family == AF_INET ? daddr4 : daddr6, prefix);
+	pf_rule_verdict(rule, verdict, target);
+}
+
+static void add_lookup_rule(struct pf_chain *chain, const char *set, struct pf_selector selector,
+			    const char *target)
+{
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_lookup(rule, set, &selector, 1);
+	pf_rule_verdict(rule, PF_GOTO, target);
+}
+
+static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
+			       uint8_t family)
+{
+	size_t n = count_family(&compiler->internal, family);
+
+	if (n > LINEAR_MAX) {
+		add_lookup_rule(chain, family == AF_INET ? INTERNAL4 : INTERNAL6,
+				family == AF_INET ? daddr4 : daddr6, "internal");
+		return;
+	}
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
+		if (compiler->internal.prefixes[i].address.family == family)
+			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_GOTO,
+					"internal");
+}
+
+static void add_local_rules(struct pf_chain *chain, const char *const *prefixes, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct pf_prefix prefix = constant(prefixes[i]);
+		add_prefix_rule(chain, &prefix, PF_RETURN, NULL);
+	}
+}
+
+/* All of IPv4 first: one compare tells the families apart, and most packets are IPv4. */
+static void add_judge(const struct compiler *compiler, const char *name, const char *end)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
+
+	add_lookup_rule(chain, METADATA4, daddr4, end);
+	add_internal_rules(compiler, chain, AF_INET);
+	add_local_rules(chain, local4, N(local4));
+	add_lookup_rule(chain, METADATA6, daddr6, end);
+	if (count_family(&compiler->internal, AF_INET))
+		add_lookup_rule(chain, SET("translated6"), daddr6, "internal");
+	for (size_t i = 0; i < nat64_count(compiler); i++) {
+		struct pf_prefix prefix = nat64_at(compiler, i);
+		add_prefix_rule(chain, &prefix, PF_GOTO, end);
+	}
+	add_internal_rules(compiler, chain, AF_INET6);
+	add_local_rules(chain, local6, N(local6));
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, end);
+}
+
+/* A pod that talks VXLAN to a node can have that node send out what it likes. Asked after DNAT, for
+ * a Service can lead to a node as well. Without configured node networks: whatever internal
+ * address. */
+static void add_internal(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "internal");
+	const struct prefix_list *nodes = &compiler->config->network.node_cidrs;
+	const char *target = nodes->n_prefixes ? "tunnel-to-node" : "tunnel";
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_equal(rule, (struct pf_selector){PF_L4PROTO}, IPPROTO_TCP);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, TUNNEL_PORT, PF_FIELDS({PF_UDP_DPORT}));
+	pf_rule_verdict(rule, PF_GOTO, target);
+	rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, TUNNEL_IP, PF_FIELDS({PF_L4PROTO}));
+	pf_rule_verdict(rule, PF_GOTO, target);
+	if (!nodes->n_prefixes)
+		return;
+	chain = pf_chain_add(compiler->inet, "tunnel-to-node");
+	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, (struct pf_selector){PF_FIB_DADDR_TYPE}, 2 /* RTN_LOCAL */);
+	pf_rule_verdict(rule, PF_GOTO, "tunnel");
+	for (size_t i = 0; i < nodes->n_prefixes; i++)
+		add_prefix_rule(chain, &nodes->prefixes[i], PF_GOTO, "tunnel");
+}
+
+static void add_tunnel_sets(const struct compiler *compiler)
+{
+	const struct pf_set_options options = {.size = 256};
+	struct pf_set *ports = pf_set_add(compiler->inet, TUNNEL_PORT, &options,
+					  PF_FIELDS({PF_UDP_DPORT}));
+	struct pf_set *protocols = pf_set_add(compiler->inet, TUNNEL_IP, &options,
+					      PF_FIELDS({PF_L4PROTO}));
+	const struct number_list *list = &compiler->config->network.tunnel_ports;
+
+	for (size_t i = 0; i < list->n_numbers; i++) {
+		struct pf_key key = {};
+		pf_key_add_port(&key, (uint16_t)list->numbers[i]);
+		pf_element_add(ports, &key);
+	}
+	list = &compiler->config->network.tunnel_protocols;
+	for (size_t i = 0; i < list->n_numbers; i++) {
+		struct pf_key key = {};
+		pf_key_add_u8(&key, (uint8_t)list->numbers[i]);
+		pf_element_add(protocols, &key);
+	}
+}
+
+/* Which endpoint it was must reach user space, and NFLOG tells no cgroup: on a packet about to die
+ * the mark carries its index (a mark somebody else had set is cleared first); one that lives on
+ * goes through a chain of its endpoint with a prefix of its own. */
+static void add_ends_for_output(const struct compiler *compiler)
+{
+	struct pf_chain *chain;
+
+	if (compiler->is_audit) {
+		chain = pf_chain_add(compiler->inet, "audit-out");
+		for (size_t i = 0; i < compiler->n_pod_levels; i++)
+			pf_rule_vmap(pf_rule_add(chain), TAGS,
+				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+		tail_add(compiler, chain, &(struct tail){RULE_AUDIT, "audited", false});
+		chain = pf_chain_add(compiler->inet, "pending-audit-out");
+		tail_add(compiler, chain,
+			 &(struct tail){RULE_PENDING_AUDIT, "pending_audited", false});
+		return;
+	}
+	chain = pf_chain_add(compiler->inet, "deny-out");
+	pf_rule_set_mark(pf_rule_add(chain), 0);
+	for (size_t i = 0; i < compiler->n_pod_levels; i++)
+		pf_rule_set_mark_map(pf_rule_add(chain), MARKS,
+				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+	tail_add(compiler, chain, &(struct tail){RULE_DENY, "denied", true});
+	chain = pf_chain_add(compiler->inet, "pending-deny-out");
+	pf_rule_set_mark(pf_rule_add(chain), 0);
+	tail_add(compiler, chain, &(struct tail){RULE_PENDING, "pending_denied", true});
+}
+
+static void add_ends(const struct compiler *compiler)
+{
+	bool is_audit = compiler->is_audit;
+	const struct tail known = is_audit ? (struct tail){RULE_AUDIT, "audited", false}
+					   : (struct tail){RULE_DENY, "denied", true};
+	const struct tail unknown = is_audit ? (struct tail){RULE_PENDING_AUDIT, "pending_audited",
+							     false}
+					     : (struct tail){RULE_PENDING, "pending_denied", true};
+	const struct tail tunnel = {is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL, "tunneled", false};
+
+	tail_add(compiler, pf_chain_add(compiler->inet, is_audit ? "audit" : "deny"), &known);
+	tail_add(compiler,
+		 pf_chain_add(compiler->inet, is_audit ? "pending-audit" : "pending-deny"),
+		 &unknown);
+	tail_add(compiler, pf_chain_add(compiler->inet, "tunnel"), &tunnel);
+	add_ends_for_output(compiler);
+}
+
+void compile_judges(const struct compiler *compiler)
+{
+	bool is_audit = compiler->is_audit;
+
+	add_metadata_sets(compiler);
+	add_internal_sets(compiler);
+	add_tunnel_sets(compiler);
+	add_ends(compiler);
+	add_internal(compiler);
+	add_judge(compiler, "default", is_audit ? "audit" : "deny");
+	add_judge(compiler, "default-out", is_audit ? "audit-out" : "deny-out");
+	add_judge(compiler, "pending", is_audit ? "pending-audit" : "pending-deny");
+	add_judge(compiler, "pending-out", is_audit ? "pending-audit-out" : "pending-deny-out");
+}
