@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: podfence authors
+"""What workloads do: functions that a Worker runs in its own process, and the witness of what
+arrived.
+
+Senders return what the kernel told the program ("sent", "connected", "timeout" or the errno's
+name); that is never the proof of anything. The proof is a Witness: it sees every frame that reaches
+a device of the receiving side, also where nobody listens.
+"""
+import collections
+import contextlib
+import errno
+import select
+import signal
+import socket
+import struct
+import threading
+import time
+
+import netns
+import packet
+
+SO_RCVBUFFORCE = 33
+IP_TRANSPARENT, IPV6_TRANSPARENT, IPV6_FREEBIND = 19, 75, 78
+IPV6_RECVPKTINFO = 49
+MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, how a dual-stack socket shows IPv4
+ETH_P_ALL = 3
+PACKET_OUTGOING = 4
+BURST = 10  # datagrams of a flood between two short sleeps
+
+sockets: dict[str, socket.socket] = {}  # of this worker, by the name the test gave them
+
+
+def family_of(address: str) -> int:
+    return socket.AF_INET6 if packet.is_v6(address) else socket.AF_INET
+
+
+def attempt(function, *arguments) -> str | None:
+    try:
+        function(*arguments)
+        return None
+    except TimeoutError:
+        return "timeout"
+    except OSError as error:
+        return errno.errorcode.get(error.errno, str(error.errno))
+
+
+def tcp_connect(address: str, port: int, timeout: float = 3.0, name: str = "") -> str:
+    """With a name the connection stays open under it."""
+    connection = socket.socket(family_of(address), socket.SOCK_STREAM)
+    connection.settimeout(timeout)
+    failure = attempt(connection.connect, (address, port))
+    if failure or not name:
+        connection.close()
+    else:
+        sockets[name] = connection
+    return failure or "connected"
+
+
+def udp_send(address: str, port: int, payload: bytes = b"podfence", source_port: int = 0) -> str:
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as datagram:
+        if source_port:
+            datagram.bind(("", source_port))
+        return attempt(datagram.sendto, payload, (address, port)) or "sent"
+
+
+def udp_reject(address: str, port: int) -> str:
+    """What a connected datagram socket learns after it sent: an error, or nothing for two
+    seconds."""
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as datagram:
+        datagram.settimeout(2.0)
+        datagram.connect((address, port))
+        return attempt(datagram.send, b"podfence") or attempt(datagram.recv, 1) or "answered"
+
+
+def icmp_send(address: str) -> str:
+    protocol = socket.IPPROTO_ICMPV6 if packet.is_v6(address) else socket.IPPROTO_ICMP
+    message = packet.icmp_echo(address, address)[40 if packet.is_v6(address) else 20:]
+    with socket.socket(family_of(address), socket.SOCK_RAW, protocol) as raw:
+        return attempt(raw.sendto, message, (address, 0)) or "sent"
+
+
+def raw_send(data: bytes, address: str) -> str:
+    """A whole IP packet through the routing of the sender's namespace."""
+    with socket.socket(family_of(address), socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        return attempt(raw.sendto, data, (address, 0)) or "sent"
+
+
+def frame_send(device: str, *frames: bytes) -> str:
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.bind((device, 0))
+        for data in frames:
+            raw.send(data)
+    return "sent"
+
+
+def open_datagram(name: str, address: str, port: int, foreign: bool = False) -> str:
+    """A bound datagram socket; `foreign`: the address is not the machine's."""
+    datagram = socket.socket(family_of(address), socket.SOCK_DGRAM)
+    failure = attempt(claim, datagram, address, port, foreign)
+    sockets[name] = datagram
+    return failure or "bound"
+
+
+def claim(any_socket: socket.socket, address: str, port: int, foreign: bool) -> None:
+    if foreign and packet.is_v6(address):
+        any_socket.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+    elif foreign:
+        any_socket.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+    any_socket.bind((address, port))
+
+
+def connect_from(source: str, source_port: int, address: str, port: int) -> str:
+    """A TCP connection whose source address is not the machine's."""
+    connection = socket.socket(family_of(address), socket.SOCK_STREAM)
+    connection.settimeout(0.2)
+    failure = attempt(claim, connection, source, source_port, True) or \
+        attempt(connection.connect, (address, port))
+    connection.close()
+    return failure or "connected"
+
+
+def send_to(name: str, address: str, port: int, payload: bytes) -> str:
+    return attempt(sockets[name].sendto, payload, (address, port)) or "sent"
+
+
+def send_on(name: str, payload: bytes) -> str:
+    return attempt(sockets[name].sendall, payload) or "sent"
+
+
+def receive_on(name: str, timeout: float = 3.0) -> tuple[bytes, str]:
+    """Data, and "" or why there is none."""
+    sockets[name].settimeout(timeout)
+    try:
+        return sockets[name].recv(65536), ""
+    except TimeoutError:
+        return b"", "timeout"
+    except OSError as error:
+        return b"", errno.errorcode.get(error.errno, str(error.errno))
+
+
+def receive_exactly(name: str, length: int, timeout: float) -> bytes:
+    """That many bytes of a stream, or what there was when time was up."""
+    data, end = b"", time.monotonic() + timeout
+    while len(data) < length and (left := end - time.monotonic()) > 0:
+        more, failure = receive_on(name, left)
+        data += more
+        if failure or not more:
+            break
+    return data
+
+
+def answer_datagram(name: str, payload: bytes, timeout: float = 3.0) -> str:
+    """Waits for one datagram and answers it."""
+    sockets[name].settimeout(timeout)
+    try:
+        _, sender = sockets[name].recvfrom(65536)
+    except TimeoutError:
+        return "timeout"
+    return attempt(sockets[name].sendto, payload, sender) or "sent"
+
+
+def listen(name: str, port: int, backlog: int = 1024) -> None:
+    """On every address of both families."""
+    listener = socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True,
+                                    backlog=backlog)
+    sockets[name] = listener
+
+
+def accept(listener: str, name: str, timeout: float = 3.0) -> str:
+    sockets[listener].settimeout(timeout)
+    try:
+        sockets[name], _ = sockets[listener].accept()
+        return "connected"
+    except TimeoutError:
+        return "timeout"
+
+
+def close(name: str) -> None:
+    sockets.pop(name).close()
+
+
+def sprint(sends: list[tuple[str, int, bytes]], seconds: float) -> int:
+    """Sends these datagrams over and over for a while, whatever the kernel says; how many it
+    took."""
+    taken = 0
+    with contextlib.ExitStack() as stack:
+        by_family = {family: stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                     for family in (socket.AF_INET, socket.AF_INET6)}
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for address, port, payload in sends:
+                with contextlib.suppress(OSError):
+                    by_family[family_of(address)].sendto(payload, (address, port))
+                    taken += 1
+    return taken
+
+
+class Flag:
+    """SIGUSR1 ends what a worker does until further notice."""
+
+    def __init__(self) -> None:
+        self.is_raised = False
+        signal.signal(signal.SIGUSR1, self.take)
+
+    def take(self, *_: object) -> None:
+        self.is_raised = True
+
+
+def flood(destinations: list[tuple[str, int]], sender: int) -> dict[str, int]:
+    """Numbered datagrams to all of them until SIGUSR1: how many rounds, and how often the kernel
+    refused one, by "ADDRESS ERRNO". A round in which one was refused counts all the same."""
+    flag, refused, number = Flag(), collections.Counter(), 0
+    open_sockets = [socket.socket(family_of(address), socket.SOCK_DGRAM)
+                    for address, _ in destinations]
+    while not flag.is_raised:
+        payload = struct.pack("!IQ", sender, number)
+        for datagram, destination in zip(open_sockets, destinations):
+            failure = attempt(datagram.sendto, payload, destination)
+            if failure:
+                refused[f"{destination[0]} {failure}"] += 1
+        number += 1
+        if number % BURST == 0:
+            time.sleep(0.002)
+    return {"rounds": number, **refused}
+
+
+def collect(port: int) -> dict[tuple[int, int], list[int]]:
+    """Receives what flood() sends until SIGUSR1: the numbers seen, by sender and IP version."""
+    flag, seen = Flag(), collections.defaultdict(list)
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as datagrams:
+        datagrams.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        datagrams.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
+        datagrams.bind(("", port))
+        datagrams.settimeout(0.1)
+        while True:
+            try:
+                data, extra, _, _ = datagrams.recvmsg(64, 256)
+            except TimeoutError:
+                if flag.is_raised:
+                    return dict(seen)
+                continue
+            sender, number = struct.unpack("!IQ", data)
+            version = 4 if extra[0][2].startswith(MAPPED) else 6
+            seen[sender, version].append(number)
+
+
+class Witness:
+    """Every IP packet that reaches a device of a namespace, in order, from the moment it is
+    made."""
+
+    def __init__(self, namespace: str, device: str) -> None:
+        with netns.inside(namespace):
+            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
+        self.socket.bind((device, ETH_P_ALL))
+        self.lock = threading.Lock()
+        self.caught: list[packet.Caught] = []
+        self.is_stopping = False
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self) -> None:
+        while not self.is_stopping:
+            if not select.select([self.socket], [], [], 0.2)[0]:
+                continue
+            data, address = self.socket.recvfrom(65536)
+            one = packet.parse(data) if address[2] != PACKET_OUTGOING else None
+            if one:
+                with self.lock:
+                    self.caught.append(one)
+
+    def mark(self) -> int:
+        with self.lock:
+            return len(self.caught)
+
+    def since(self, mark: int = 0, **facts) -> list[packet.Caught]:
+        """What came after the mark and has these facts: since(mark, dport=53)."""
+        with self.lock:
+            return [one for one in self.caught[mark:]
+                    if all(getattr(one, fact) == value for fact, value in facts.items())]
+
+    def lost(self) -> int:
+        """Frames the kernel could not show us: a test that relies on the witness wants 0."""
+        statistics = self.socket.getsockopt(263, 6, 8)  # SOL_PACKET, PACKET_STATISTICS
+        return struct.unpack("II", statistics)[1]
+
+    def stop(self) -> None:
+        self.is_stopping = True
+        self.thread.join()
+        self.socket.close()
