@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The texts, in one place. They say what happened, to what, and what follows from it. */
+#include "base/diag.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <systemd/sd-journal.h>
+
+/* $JOURNAL_STREAM is "device:inode" of the socket systemd gave us as stderr (systemd.exec(5)); it
+ * is inherited further than the descriptor, so both are compared. */
+static bool stderr_is_journal(void)
+{
+	const char *text = getenv("JOURNAL_STREAM");
+	unsigned long device, inode;
+	struct stat status;
+
+	return text && sscanf(text, "%lu:%lu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
+	       status.st_ino == inode;
+}
+
+PF_PRINTF(3, 4) static void say(int priority, const char *id, const char *format, ...)
+{
+	char text[1024];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (stderr_is_journal() && sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority,
+						   "PODFENCE_DIAG=%s", id, NULL) == 0)
+		return;
+	fprintf(stderr, "podfenced: %s\n", text);
+}
+
+static void say_report(int priority, const char *id, const struct report *report)
+{
+	for (size_t i = 0; i < report->n_entries; i++)
+		say(priority, id, "%s: %s", report->entries[i].place, report->entries[i].text);
+	if (report->n_left_out)
+		say(priority, id, "and %zu more", report->n_left_out);
+}
+
+void diag_ready(void)
+{
+	say(LOG_NOTICE, "ready", "ready");
+}
+
+void diag_generation(uint64_t generation, size_t n_endpoints, size_t n_unresolved, size_t n_steps)
+{
+	say(LOG_INFO, "generation", "generation %llu: %zu endpoints, %zu unresolved, %zu changes",
+	    (unsigned long long)generation, n_endpoints, n_unresolved, n_steps);
+}
+
+void diag_unresolved(const char *namespace, const char *name, const char *reason)
+{
+	say(LOG_WARNING, "unresolved", "%s/%s is not resolved and meets pending: %s", namespace,
+	    name, reason);
+}
+
+void diag_no_uplink(void)
+{
+	say(LOG_WARNING, "no-uplink",
+	    "no uplink: no default route, none configured (network.uplinks); whatever is forwarded "
+	    "to an "
+	    "external address is judged, answers to connections from outside too");
+}
+
+void diag_no_pod_root(void)
+{
+	say(LOG_WARNING, "no-pod-root",
+	    "no cgroup that holds pods: hostNetwork pods are not judged until there is one "
+	    "(node.podRoots)");
+}
+
+void diag_config_refused(const struct report *report)
+{
+	say_report(LOG_ERR, "config-refused", report);
+	say(LOG_ERR, "config-refused", "configuration refused; what was in force stays");
+}
+
+void diag_config_reloaded(const char *path)
+{
+	say(LOG_NOTICE, "config-reloaded", "%s read again", path);
+}
+
+void diag_pods_refused(const char *path, int error, const struct report *report)
+{
+	say_report(LOG_ERR, "pods-refused", report);
+	if (error < 0)
+		say(LOG_ERR, "pods-refused", "%s: %s", path, strerror(-error));
+	say(LOG_ERR, "pods-refused", "%s refused; the last good list stays", path);
+}
+
+void diag_pods_partly(const char *path, size_t n_refused, const struct report *report)
+{
+	say_report(LOG_WARNING, "pods-partly", report);
+	say(LOG_WARNING, "pods-partly", "%s: %zu items refused; those pods meet pending", path,
+	    n_refused);
+}
+
+void diag_cannot(const char *what, int error)
+{
+	say(LOG_ERR, "cannot", "cannot %s: %s", what, strerror(error < 0 ? -error : error));
+}
+
+void diag_group_held(unsigned group)
+{
+	say(LOG_ERR, "group-held",
+	    "NFLOG group %u is held by another process, probably a second podfenced; "
+	    "nothing was changed",
+	    group);
+}
+
+void diag_rules_refused(const char *object, int error, size_t n_more)
+{
+	say(LOG_ERR, "rules-refused", "the kernel refused: %s: %s (and %zu more)", object,
+	    strerror(error), n_more);
+}
+
+void diag_rules_not_made(const char *reason)
+{
+	say(LOG_ERR, "rules-not-made", "no ruleset can be made of this: %s", reason);
+}
+
+void diag_rules_kept(unsigned retry_seconds)
+{
+	say(LOG_ERR, "rules-kept", "the old rules stay; next try in %u s", retry_seconds);
+}
+
+void diag_rules_differ(size_t n_steps)
+{
+	say(LOG_WARNING, "rules-differ",
+	    "the kernel did not hold what was written, somebody changed it: repaired by %zu steps",
+	    n_steps);
+}
+
+void diag_set_incompatible(const char *object)
+{
+	say(LOG_ERR, "incompatible",
+	    "\"%s\" in the kernel differs in what cannot be changed in place; another program made "
+	    "it, or "
+	    "a podfence that is too old: podfence uninstall, then start again",
+	    object);
+}
+
+void diag_reader_gone(int error)
+{
+	say(LOG_WARNING, "reader-gone",
+	    "nobody reads the events (%s); they are dropped and counted",
+	    strerror(error < 0 ? -error : error));
+}
+
+void diag_stopped(const struct diag_totals *totals)
+{
+	say(LOG_NOTICE, "stopped",
+	    "stopped, the rules stay; events: %llu written, %llu dropped; NFLOG: %llu received, "
+	    "%llu lost, "
+	    "%llu malformed, %llu foreign",
+	    (unsigned long long)totals->events_written, (unsigned long long)totals->events_dropped,
+	    (unsigned long long)totals->records_received, (unsigned long long)totals->records_lost,
+	    (unsigned long long)totals->records_malformed,
+	    (unsigned long long)totals->records_foreign);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/report.h"
+
+/* Everything podfenced says to its operator, one function a message. Each has an id that never
+ * changes (PODFENCE_DIAG in the journal), so that a runbook or an alert can name it. To stderr, or
+ * to the journal where stderr is connected to it. */
+
+void diag_ready(void);
+void diag_generation(uint64_t generation, size_t n_endpoints, size_t n_unresolved, size_t n_steps);
+void diag_unresolved(const char *namespace, const char *name, const char *reason);
+void diag_no_uplink(void);
+void diag_no_pod_root(void);
+
+void diag_config_refused(const struct report *report);
+void diag_config_reloaded(const char *path);
+void diag_pods_refused(const char *path, int error, const struct report *report);
+void diag_pods_partly(const char *path, size_t n_refused, const struct report *report);
+
+void diag_cannot(const char *what, int error); /* "open the NFLOG group: Device or resource busy" */
+void diag_group_held(unsigned group);
+void diag_rules_refused(const char *object, int error, size_t n_more);
+void diag_rules_not_made(const char *reason);
+void diag_rules_kept(unsigned retry_seconds);
+void diag_rules_differ(size_t n_steps); /* the kernel does not hold what we wrote: repaired */
+void diag_set_incompatible(const char *object);
+
+void diag_reader_gone(int error);
+struct diag_totals {
+	uint64_t events_written, events_dropped;
+	uint64_t records_received, records_lost, records_malformed, records_foreign;
+};
+void diag_stopped(const struct diag_totals *totals);

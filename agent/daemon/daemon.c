@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The loop: what wakes the agent, in which order, how fast.
+ *
+ *	SIGHUP		-> read the configuration again
+ *	pods file	-> read it again, at most once a second
+ *	node		-> look again, at most every 20 ms
+ *	5 minutes	-> read the rules back
+ *	a failure	-> try again after 1, 2, 4 ... 60 s
+ *
+ * SIGTERM and SIGINT end the loop; the rules stay in the kernel. */
+#include "daemon/daemon.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <systemd/sd-daemon.h>
+
+#include "base/diag.h"
+
+#define NODE_PACE_USEC	  20000u
+#define VERIFY_USEC	  (300 * 1000000u)
+#define RETRY_MAX	  60u
+#define PENDING_PACE_USEC 1000000u
+
+static uint64_t now_usec(const struct daemon *daemon)
+{
+	uint64_t now = 0;
+
+	(void)sd_event_now(daemon->loop, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+/* The level of a cgroup match is relative to the cgroup namespace of whoever loads the rule
+ * (kernel 6.11 and stable backports): in a container we must load from the host's. */
+static int enter_host_cgroup_namespace(void)
+{
+	struct stat ours, host;
+
+	if (stat("/proc/self/ns/cgroup", &ours) < 0 || stat("/proc/1/ns/cgroup", &host) < 0)
+		return -errno;
+	if (ours.st_ino == host.st_ino)
+		return 0;
+	int fd = open("/proc/1/ns/cgroup", O_RDONLY | O_CLOEXEC);
+	int r = fd < 0 || setns(fd, CLONE_NEWCGROUP) < 0 ? -errno : 0;
+	if (fd >= 0)
+		close(fd);
+	return r;
+}
+
+static char *find_node_name(const struct config *config)
+{
+	const char *name = config->node.name[0] ? config->node.name : getenv("NODE_NAME");
+	char host[256] = "";
+
+	if (name && name[0])
+		return strdup(name);
+	if (gethostname(host, sizeof(host) - 1) < 0)
+		return NULL;
+	for (char *c = host; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return strdup(host);
+}
+
+static bool has_pending(const struct snapshot *snapshot)
+{
+	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++)
+		if (snapshot->endpoints[i].coverage == COVERAGE_PENDING)
+			return true;
+	return false;
+}
+
+static void retry_later(struct daemon *daemon)
+{
+	daemon->retry_seconds = daemon->retry_seconds ? daemon->retry_seconds * 2 : 1;
+	if (daemon->retry_seconds > RETRY_MAX)
+		daemon->retry_seconds = RETRY_MAX;
+	diag_rules_kept(daemon->retry_seconds);
+	daemon_schedule(daemon, (uint64_t)daemon->retry_seconds * 1000000u);
+}
+
+static bool nflog_differs(const struct config *a, const struct config *b)
+{
+	return memcmp(&a->nflog, &b->nflog, sizeof(a->nflog)) != 0;
+}
+
+/* A configuration that cannot be used changes nothing. */
+static void read_config(struct daemon *daemon)
+{
+	struct config *config, *before = daemon->config;
+	struct report report;
+
+	daemon->must_read_config = false;
+	report_init(&report);
+	if (config_read(daemon->config_path, &report, &config) != 0) {
+		diag_config_refused(&report);
+		report_done(&report);
+		return;
+	}
+	report_done(&report);
+	daemon->config = config;
+	if (reconcile_open_node(daemon) < 0 ||
+	    (nflog_differs(before, config) && stream_open_nflog(daemon) < 0)) {
+		daemon->config = before;
+		config_free(config);
+		return;
+	}
+	daemon->stream.context.cluster_name = config->events.cluster_name;
+	if (pod_file_watch(daemon) < 0)
+		diag_cannot("watch the pods file", errno);
+	daemon->must_read_pods = true;
+	config_free(before);
+	diag_config_reloaded(daemon->config_path);
+}
+
+static int on_node(sd_event_source *source, int fd, uint32_t events, void *userdata);
+
+static int watch_node(struct daemon *daemon)
+{
+	daemon->node_source = sd_event_source_disable_unref(daemon->node_source);
+	int r = sd_event_add_io(daemon->loop, &daemon->node_source, node_fd(daemon->node), EPOLLIN,
+				on_node, daemon);
+	return r < 0 ? r : sd_event_source_set_priority(daemon->node_source, PRIORITY_NODE);
+}
+
+static int work(struct daemon *daemon)
+{
+	if (daemon->must_read_config) {
+		read_config(daemon);
+		if (watch_node(daemon) < 0)
+			diag_cannot("watch this node", errno);
+	}
+	if (daemon->must_read_pods)
+		pod_file_read(daemon);
+	int r = reconcile(daemon);
+	daemon->reconciled_usec = now_usec(daemon);
+	if (r < 0) {
+		retry_later(daemon);
+		return r;
+	}
+	daemon->retry_seconds = 0;
+	if (!daemon->is_ready) {
+		daemon->is_ready = true;
+		diag_ready();
+	}
+	(void)sd_notifyf(0, "READY=1\nSTATUS=generation %llu",
+			 (unsigned long long)daemon->generation);
+	if (has_pending(daemon->snapshot))
+		daemon_schedule(daemon, PENDING_PACE_USEC);
+	return 0;
+}
+
+static int on_work(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)work(userdata); /* a failure has planned its own next try */
+	return 0;
+}
+
+void daemon_schedule(struct daemon *daemon, uint64_t delay_usec)
+{
+	uint64_t wanted = now_usec(daemon) + delay_usec, planned;
+	int enabled = SD_EVENT_OFF;
+
+	if (sd_event_source_get_enabled(daemon->work_source, &enabled) >= 0 &&
+	    enabled != SD_EVENT_OFF &&
+	    sd_event_source_get_time(daemon->work_source, &planned) >= 0 && planned <= wanted)
+		return;
+	(void)sd_event_source_set_time(daemon->work_source, wanted);
+	(void)sd_event_source_set_enabled(daemon->work_source, SD_EVENT_ONESHOT);
+}
+
+static int on_node(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	int r = node_changed(daemon->node);
+
+	if (r < 0)
+		diag_cannot("hear what changes on this node", r);
+	if (r != 0) {
+		uint64_t since = now_usec(daemon) - daemon->reconciled_usec;
+		daemon_schedule(daemon, since >= NODE_PACE_USEC ? 0 : NODE_PACE_USEC - since);
+	}
+	return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	(void)sd_notify(0, "RELOADING=1");
+	daemon->must_read_config = true;
+	daemon_schedule(daemon, 0);
+	return 0;
+}
+
+static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	if (fence_verify(daemon->fence) != 0)
+		daemon_schedule(daemon, 0);
+	(void)sd_event_source_set_time(source, now_usec(daemon) + VERIFY_USEC);
+	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+static int add_sources(struct daemon *daemon)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaddset(&mask, signals[i]);
+	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+		return -errno;
+	int r = sd_event_add_signal(daemon->loop, NULL, SIGTERM, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(daemon->loop, NULL, SIGINT, NULL, NULL);
+	if (r >= 0)
+		r = sd_event_add_signal(daemon->loop, &daemon->signal_sources[0], SIGHUP, on_hangup,
+					daemon);
+	if (r >= 0)
+		r = sd_event_add_time(daemon->loop, &daemon->work_source, CLOCK_MONOTONIC, 0, 1000,
+				      on_work, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_priority(daemon->work_source, PRIORITY_WORK);
+	if (r >= 0)
+		r = sd_event_add_time_relative(daemon->loop, &daemon->verify_source,
+					       CLOCK_MONOTONIC, VERIFY_USEC, 0, on_verify, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_priority(daemon->verify_source, PRIORITY_REST);
+	if (r >= 0)
+		r = watch_node(daemon);
+	if (r >= 0)
+		r = pod_file_watch(daemon);
+	if (r >= 0)
+		r = sd_event_set_watchdog(daemon->loop, true);
+	return r < 0 ? r : 0;
+}
+
+static int start(struct daemon *daemon)
+{
+	int r = enter_host_cgroup_namespace();
+
+	if (r < 0) {
+		diag_cannot("enter the host's cgroup namespace (needs CAP_SYS_ADMIN and hostPID)",
+			    r);
+		return r;
+	}
+	daemon->node_name = find_node_name(daemon->config);
+	r = daemon->node_name ? sd_event_new(&daemon->loop) : -ENOMEM;
+	if (r >= 0)
+		r = reconcile_open_node(daemon);
+	if (r >= 0)
+		r = stream_open(daemon);
+	if (r < 0)
+		return r;
+	r = fence_open(&daemon->fence);
+	if (r < 0) {
+		diag_cannot("open nf_tables (needs CAP_NET_ADMIN)", r);
+		return r;
+	}
+	daemon->must_read_pods = true;
+	r = add_sources(daemon);
+	if (r < 0)
+		diag_cannot("watch the node, the pods file and signals", r);
+	return r;
+}
+
+static void stop(struct daemon *daemon)
+{
+	stream_done(daemon);
+	sd_event_source_disable_unref(daemon->node_source);
+	sd_event_source_disable_unref(daemon->pods_source);
+	sd_event_source_disable_unref(daemon->work_source);
+	sd_event_source_disable_unref(daemon->verify_source);
+	sd_event_source_disable_unref(daemon->signal_sources[0]);
+	if (daemon->pods_watch >= 0)
+		close(daemon->pods_watch);
+	snapshot_free(daemon->snapshot);
+	pod_list_free(daemon->pods);
+	fence_free(daemon->fence);
+	node_free(daemon->node);
+	sd_event_unref(daemon->loop);
+	free(daemon->node_name);
+	config_free(daemon->config);
+}
+
+int daemon_run(const char *config_path, struct config *config)
+{
+	struct daemon daemon = {.config_path = config_path, .config = config, .pods_watch = -1};
+	int r = start(&daemon);
+
+	/* The first run comes before the loop: events need a snapshot to be attributed with. */
+	if (r >= 0)
+		r = work(&daemon);
+	if (r >= 0) {
+		r = sd_event_loop(daemon.loop);
+		(void)sd_notify(0, "STOPPING=1");
+	}
+	stop(&daemon);
+	return r;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <systemd/sd-event.h>
+
+#include <podfence/attributes.h>
+#include <podfence/nflog.h>
+
+#include "config/config.h"
+#include "daemon/fence.h"
+#include "event/event.h"
+#include "event/output.h"
+#include "inventory/snapshot.h"
+#include "node/view.h"
+
+/* The running agent: one thread, one sd-event loop. What arrives only marks what has to be looked
+ * at again; reconcile() then acts once on the latest state of all.
+ *
+ * Order of the loop (smaller is earlier): repair, NFLOG, node events, pods and configuration, the
+ * rest. */
+enum priority {
+	PRIORITY_TAMPER = -40,
+	PRIORITY_NFLOG = -30,
+	PRIORITY_NODE = -20,
+	PRIORITY_SOURCES = -10,
+	PRIORITY_WORK = 0,
+	PRIORITY_REST = 10,
+};
+
+/* Events to stdout (stream.c). */
+struct stream {
+	struct pf_nflog *nflog;
+	struct output *output;
+	struct event_context context;
+	char agent_id[17];
+	struct buffer line;
+	uint64_t sequence;
+	uint64_t n_foreign;
+	bool is_reader_gone;
+	sd_event_source *nflog_source, *output_source;
+};
+
+struct daemon {
+	const char *config_path;
+	struct config *config;
+	char *node_name;
+	sd_event *loop;
+
+	struct node *node;
+	struct pod_list *pods; /* the last good list, shared with the snapshot */
+	struct snapshot *snapshot;
+	struct rulebook rulebook;
+	uint64_t generation;
+	struct fence *fence;
+	struct stream stream;
+
+	bool is_ready;
+	bool must_read_config, must_read_pods;
+	bool was_without_uplink, was_without_pod_root;
+	unsigned retry_seconds;
+	uint64_t pods_read_usec, reconciled_usec; /* CLOCK_MONOTONIC */
+	int pods_watch;				  /* inotify descriptor, -1: none */
+	sd_event_source *node_source, *pods_source, *work_source, *verify_source,
+		*signal_sources[2];
+};
+
+/* daemon.c */
+PF_MUST_CHECK int daemon_run(const char *config_path, struct config *config);
+/* Asks for reconcile() as soon as the order of the loop and the pace of its sources allow. */
+void daemon_schedule(struct daemon *daemon, uint64_t delay_usec);
+
+/* reconcile.c: from what is known now to the rules in the kernel. */
+PF_MUST_CHECK int reconcile(struct daemon *daemon);
+PF_MUST_CHECK int reconcile_open_node(struct daemon *daemon);
+
+/* pod_file.c */
+PF_MUST_CHECK int pod_file_watch(struct daemon *daemon);
+void pod_file_read(struct daemon *daemon);
+
+/* stream.c */
+PF_MUST_CHECK int stream_open(struct daemon *daemon);
+PF_MUST_CHECK int stream_open_nflog(struct daemon *daemon);
+void stream_drain(struct daemon *daemon);
+void stream_done(struct daemon *daemon);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Between two changes `current` is what the kernel was told last. Comparing against it instead of
+ * against the kernel makes the usual change a few microseconds; that it is still true is checked at
+ * start, after every refusal, and every few minutes. */
+#include "daemon/fence.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <podfence/nft.h>
+
+#include "base/diag.h"
+#include "compile/compile.h"
+
+struct fence {
+	struct pf_nft *nft;
+	struct pf_ruleset *current;
+};
+
+int fence_open(struct fence **ret_fence)
+{
+	struct fence *fence = calloc(1, sizeof(*fence));
+	int r = fence ? pf_nft_open(&fence->nft) : -ENOMEM;
+
+	if (!r)
+		r = pf_nft_read(fence->nft, PODFENCE_TABLE, &fence->current);
+	if (r < 0) {
+		fence_free(fence);
+		return r;
+	}
+	*ret_fence = fence;
+	return 0;
+}
+
+struct fence *fence_free(struct fence *fence)
+{
+	if (!fence)
+		return NULL;
+	pf_ruleset_free(fence->current);
+	pf_nft_free(fence->nft);
+	free(fence);
+	return NULL;
+}
+
+static int read_again(struct fence *fence)
+{
+	struct pf_ruleset *read;
+	int r = pf_nft_read(fence->nft, PODFENCE_TABLE, &read);
+
+	if (r < 0)
+		return r;
+	pf_ruleset_free(fence->current);
+	fence->current = read;
+	return 0;
+}
+
+static int commit(struct fence *fence, const struct pf_ruleset *ruleset,
+		  struct pf_nft_errors *errors, size_t *ret_n_steps)
+{
+	struct pf_plan *plan;
+	const char *object = "";
+	int r = pf_plan_new(fence->current, ruleset, &plan, &object);
+
+	errors->n_errors = 0;
+	if (r == PF_PLAN_E_INCOMPATIBLE) {
+		diag_set_incompatible(object);
+		return -EEXIST;
+	}
+	if (r < 0)
+		return r;
+	*ret_n_steps = pf_plan_n_steps(plan);
+	r = pf_nft_commit(fence->nft, plan, errors);
+	pf_plan_free(plan);
+	return r;
+}
+
+static void say_failure(int error, const struct pf_nft_errors *errors)
+{
+	if (error == -EREMOTEIO && errors->n_errors)
+		diag_rules_refused(errors->errors[0].object, errors->errors[0].error,
+				   errors->n_errors - 1);
+	else
+		diag_cannot("change the rules", error);
+}
+
+int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, size_t *ret_n_steps)
+{
+	struct pf_nft_errors errors;
+	int r = commit(fence, ruleset, &errors, ret_n_steps);
+
+	if (r < 0 && r != -EEXIST) {
+		say_failure(r, &errors);
+		r = read_again(fence);
+		if (!r)
+			r = commit(fence, ruleset, &errors, ret_n_steps);
+		if (r < 0)
+			say_failure(r, &errors);
+	}
+	if (r < 0) {
+		pf_ruleset_free(ruleset);
+		return r;
+	}
+	pf_ruleset_free(fence->current);
+	fence->current = ruleset;
+	return 0;
+}
+
+int fence_verify(struct fence *fence)
+{
+	struct pf_ruleset *wanted = fence->current, *read;
+	size_t n_steps;
+	int r = pf_nft_read(fence->nft, PODFENCE_TABLE, &read);
+
+	if (r < 0) {
+		diag_cannot("read the rules back", r);
+		return r;
+	}
+	fence->current = read;
+	r = fence_apply(fence, wanted, &n_steps);
+	if (r < 0)
+		return r;
+	if (n_steps)
+		diag_rules_differ(n_steps);
+	return n_steps > 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <podfence/attributes.h>
+#include <podfence/ruleset.h>
+
+/* The rules in the kernel, as this agent believes them to be, and the way to change them. */
+struct fence;
+
+/* Reads what an earlier agent left, so that the first change is a difference like any other. */
+PF_MUST_CHECK int fence_open(struct fence **ret_fence);
+struct fence *fence_free(struct fence *fence); /* the rules stay */
+
+/* Makes the kernel hold `ruleset` and takes it over (also when it fails). If the kernel refuses,
+ * which happens when somebody else changed our tables, the state is read again and the change tried
+ * once more. Number of steps, or a negative errno after the reason was said (diag.h): then the old
+ * rules stay. */
+PF_MUST_CHECK int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, size_t *ret_n_steps);
+
+/* Reads all back and repairs what differs from what was last applied. 1: something was, 0, or
+ * errno. */
+PF_MUST_CHECK int fence_verify(struct fence *fence);

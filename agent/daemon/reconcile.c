@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * One function makes the kernel agree with what is known: configuration, pods, node -> snapshot ->
+ * ruleset
+ * -> kernel. It is called for every reason alike and starts from the latest state each time, so
+ * bursts of events cost one run. Nothing in force is given up before its successor is. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "compile/compile.h"
+
+int reconcile_open_node(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	struct node_options options = {
+		.cgroup_root = config->node.cgroup_root,
+		.pod_roots = (const char *const *)config->node.pod_roots.strings,
+		.n_pod_roots = config->node.pod_roots.n_strings,
+	};
+	struct node *node;
+	int r = node_open(&options, &node);
+
+	if (r < 0) {
+		diag_cannot("look at this node (cgroup v2, /proc, netlink)", r);
+		return r;
+	}
+	node_free(daemon->node);
+	daemon->node = node;
+	return 0;
+}
+
+static int make_snapshot(struct daemon *daemon, struct snapshot **ret_snapshot)
+{
+	const struct config *config = daemon->config;
+	struct snapshot_options options = {
+		.uplink_names = (const char *const *)config->network.uplinks.strings,
+		.n_uplink_names = config->network.uplinks.n_strings,
+		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
+	};
+	struct node_view *view;
+	int r = node_view_read(daemon->node, &view);
+
+	if (r < 0) {
+		diag_cannot("read links, routes and cgroups", r);
+		return r;
+	}
+	struct pod_list *pods = daemon->pods ? pod_list_ref(daemon->pods) : pod_list_empty();
+	if (!pods) {
+		node_view_free(view);
+		return -ENOMEM;
+	}
+	return snapshot_new(&options, pods, view, ret_snapshot);
+}
+
+static int add_event_members(struct daemon *daemon, struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->n_endpoints; i++) {
+		struct endpoint *endpoint = &snapshot->endpoints[i];
+		struct buffer buffer = BUFFER_INIT;
+		event_endpoint_members(endpoint, &daemon->stream.context, &buffer);
+		if (buffer.is_broken) {
+			buffer_done(&buffer);
+			return -ENOMEM;
+		}
+		endpoint->event_members = buffer.bytes;
+		endpoint->event_members_length = buffer.length;
+	}
+	return 0;
+}
+
+/* What a person should know, when it changes and not every time. */
+static size_t say_what_is_unresolved(struct daemon *daemon, const struct snapshot *snapshot)
+{
+	const struct snapshot *before = daemon->snapshot;
+	size_t n = 0, k = 0;
+
+	for (size_t i = 0; i < snapshot->n_endpoints; i++) {
+		const struct endpoint *endpoint = &snapshot->endpoints[i];
+		if (endpoint->coverage != COVERAGE_PENDING &&
+		    endpoint->coverage != COVERAGE_UNCOVERED)
+			continue;
+		n++;
+		/* Both are sorted by namespace and name. */
+		int order = -1;
+		for (; before && k < before->n_endpoints; k++) {
+			const struct pod *pod = before->endpoints[k].pod;
+			order = strcmp(pod->namespace, endpoint->pod->namespace);
+			if (!order)
+				order = strcmp(pod->name, endpoint->pod->name);
+			if (order >= 0)
+				break;
+		}
+		if (!before || k == before->n_endpoints || order != 0 ||
+		    strcmp(before->endpoints[k].reason, endpoint->reason) != 0)
+			diag_unresolved(endpoint->pod->namespace, endpoint->pod->name,
+					endpoint->reason);
+	}
+	return n;
+}
+
+static void say_what_is_missing(struct daemon *daemon, const struct snapshot *snapshot)
+{
+	bool no_uplink = !snapshot->n_uplinks, no_root = !snapshot->view->n_pod_roots;
+
+	if (no_uplink && !daemon->was_without_uplink)
+		diag_no_uplink();
+	if (no_root && !daemon->was_without_pod_root)
+		diag_no_pod_root();
+	daemon->was_without_uplink = no_uplink;
+	daemon->was_without_pod_root = no_root;
+}
+
+static void take_over(struct daemon *daemon, struct snapshot *snapshot,
+		      const struct rulebook *rulebook, size_t n_steps)
+{
+	size_t n_unresolved = say_what_is_unresolved(daemon, snapshot);
+
+	say_what_is_missing(daemon, snapshot);
+	if (daemon->snapshot)
+		stream_drain(daemon); /* what was logged before belongs to the snapshot before */
+	snapshot_free(daemon->snapshot);
+	daemon->snapshot = snapshot;
+	daemon->rulebook = *rulebook;
+	if (!n_steps && daemon->is_ready)
+		return;
+	daemon->rulebook.generation = ++daemon->generation;
+	diag_generation(daemon->generation, snapshot->n_endpoints, n_unresolved, n_steps);
+}
+
+static int apply(struct daemon *daemon, struct snapshot *snapshot, struct rulebook *ret_rulebook,
+		 size_t *ret_n_steps)
+{
+	struct pf_ruleset *ruleset;
+	char reason[160];
+	int r = add_event_members(daemon, snapshot);
+
+	if (r < 0)
+		return r;
+	r = compile(daemon->config, snapshot, &ruleset, ret_rulebook, reason);
+	if (r == COMPILE_E_REFUSED) {
+		diag_rules_not_made(reason);
+		return -EINVAL;
+	}
+	return r < 0 ? r : fence_apply(daemon->fence, ruleset, ret_n_steps);
+}
+
+int reconcile(struct daemon *daemon)
+{
+	struct snapshot *snapshot;
+	struct rulebook rulebook;
+	size_t n_steps = 0;
+	int r = make_snapshot(daemon, &snapshot);
+
+	if (r < 0)
+		return r;
+	r = apply(daemon, snapshot, &rulebook, &n_steps);
+	if (r < 0) {
+		snapshot_free(snapshot);
+		return r;
+	}
+	take_over(daemon, snapshot, &rulebook, n_steps);
+	return 0;
+}

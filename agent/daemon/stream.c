@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * From NFLOG to stdout. A turn takes at most 1,000 messages or 2 ms; what it made is handed to the
+ * output, which never waits for its reader. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/diag.h"
+#include "podfence-config.h"
+
+#define MESSAGES_PER_CALL 100
+#define CALLS_PER_TURN	  10
+#define TURN_USEC	  2000
+
+static uint64_t clock_usec(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+struct turn {
+	struct daemon *daemon;
+	uint64_t now_usec;
+};
+
+static void on_record(const struct pf_nflog_record *record, void *userdata)
+{
+	struct turn *turn = userdata;
+	struct stream *stream = &turn->daemon->stream;
+	struct event event;
+
+	if (event_attribute(record, turn->daemon->snapshot, &turn->daemon->rulebook, &event) != 0) {
+		stream->n_foreign++;
+		return;
+	}
+	event.created_usec = turn->now_usec;
+	event.time_usec = record->has_timestamp ? record->timestamp_usec : turn->now_usec;
+	event.sequence = ++stream->sequence;
+	buffer_clear(&stream->line);
+	event_format(&event, &stream->context, &turn->daemon->rulebook, &stream->line);
+	if (!stream->line.is_broken)
+		output_write(stream->output, stream->line.bytes, stream->line.length);
+}
+
+/* Polls for writing only while something waits. */
+static void flush(struct stream *stream)
+{
+	int r = output_flush(stream->output);
+
+	if (r < 0 && !stream->is_reader_gone) {
+		stream->is_reader_gone = true;
+		diag_reader_gone(r);
+	}
+	if (stream->output_source)
+		(void)sd_event_source_set_enabled(stream->output_source,
+						  r == 1 ? SD_EVENT_ON : SD_EVENT_OFF);
+}
+
+void stream_drain(struct daemon *daemon)
+{
+	struct turn turn = {daemon, 0};
+	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
+
+	for (unsigned i = 0; i < CALLS_PER_TURN; i++) {
+		turn.now_usec = clock_usec(CLOCK_REALTIME);
+		int r = pf_nflog_dispatch(daemon->stream.nflog, MESSAGES_PER_CALL, on_record,
+					  &turn);
+		if (r < 0)
+			diag_cannot("read from NFLOG", r);
+		if (r < MESSAGES_PER_CALL || clock_usec(CLOCK_MONOTONIC) - begun > TURN_USEC)
+			break;
+	}
+	flush(&daemon->stream);
+}
+
+static int on_nflog(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	stream_drain(userdata);
+	return 0;
+}
+
+static int on_writable(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	flush(&daemon->stream);
+	return 0;
+}
+
+int stream_open_nflog(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	struct pf_nflog_options options = {
+		.group = (uint16_t)config->nflog.group,
+		.copy_bytes = config->nflog.copy_bytes,
+		.kernel_buffer = 128u << 10,
+		.queue_threshold = config->nflog.queue_threshold,
+		.flush_centiseconds = (config->nflog.flush_milliseconds + 9) / 10,
+		.socket_buffer = config->nflog.socket_buffer,
+	};
+	struct stream *stream = &daemon->stream;
+
+	stream->nflog_source = sd_event_source_disable_unref(stream->nflog_source);
+	stream->nflog = pf_nflog_free(stream->nflog);
+	int r = pf_nflog_open(&options, &stream->nflog);
+	if (r == -EBUSY)
+		diag_group_held(options.group);
+	else if (r < 0)
+		diag_cannot("open the NFLOG group", r);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(daemon->loop, &stream->nflog_source, pf_nflog_fd(stream->nflog),
+			    EPOLLIN, on_nflog, daemon);
+	return r < 0 ? r : sd_event_source_set_priority(stream->nflog_source, PRIORITY_NFLOG);
+}
+
+int stream_open(struct daemon *daemon)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct stream *stream = &daemon->stream;
+	uint8_t random[8];
+
+	if (getrandom(random, sizeof(random), 0) != sizeof(random))
+		return -errno;
+	for (size_t i = 0; i < sizeof(random); i++) {
+		stream->agent_id[2 * i] = digits[random[i] >> 4];
+		stream->agent_id[2 * i + 1] = digits[random[i] & 15];
+	}
+	stream->context = (struct event_context){
+		.node_name = daemon->node_name,
+		.cluster_name = daemon->config->events.cluster_name,
+		.version = PODFENCE_VERSION,
+		.agent_id = stream->agent_id,
+	};
+	int r = output_new(STDOUT_FILENO, daemon->config->events.buffer, &stream->output);
+	if (r < 0)
+		return r;
+	if (output_fd(stream->output) >= 0) {
+		r = sd_event_add_io(daemon->loop, &stream->output_source, output_fd(stream->output),
+				    EPOLLOUT, on_writable, daemon);
+		if (!r)
+			r = sd_event_source_set_enabled(stream->output_source, SD_EVENT_OFF);
+	}
+	return r < 0 ? r : stream_open_nflog(daemon);
+}
+
+void stream_done(struct daemon *daemon)
+{
+	struct stream *stream = &daemon->stream;
+
+	if (stream->nflog && stream->output && daemon->snapshot) {
+		stream_drain(daemon);
+		struct output_counts output = output_counts(stream->output);
+		struct pf_nflog_counts nflog = pf_nflog_counts(stream->nflog);
+		diag_stopped(&(struct diag_totals){
+			.events_written = output.lines_written,
+			.events_dropped = output.lines_dropped,
+			.records_received = nflog.received,
+			.records_lost = nflog.lost,
+			.records_malformed = nflog.malformed,
+			.records_foreign = stream->n_foreign,
+		});
+	}
+	sd_event_source_disable_unref(stream->nflog_source);
+	sd_event_source_disable_unref(stream->output_source);
+	pf_nflog_free(stream->nflog);
+	output_free(stream->output);
+	buffer_done(&stream->line);
+}
