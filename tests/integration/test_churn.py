@@ -36,16 +36,16 @@ class Churn:
     def turn(self, number: int) -> None:
         """One change, and then the next ruleset."""
         before = self.agent.generations()
+        if number % 2:
+            self.flap(self.hosts[number // 2 % len(self.hosts)])
         if number % 100 == 99:
             self.restart(signal.SIGKILL if number % 200 == 99 else signal.SIGTERM)
         elif number % 50 == 49:
             self.lab.write_pods(*(self.lab.pods if number % 100 == 49 else self.steady))
-        elif number % 10 == 9:
-            self.flap(self.routed[number // 10 % len(self.routed)])
-        elif number % 3 == 2:
-            self.reconfigure(number)
+        elif number % 3 == 0:
+            self.flap(self.routed[number // 3 % len(self.routed)])
         else:
-            self.flap(self.hosts[number // 3 % len(self.hosts)])
+            self.reconfigure(number)
         with contextlib.suppress(TimeoutError):  # some changes are none: a pod that is not listed
             wait_until(lambda: self.agent.generations() > before, "a ruleset", 0.5)
 

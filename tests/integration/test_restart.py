@@ -55,7 +55,8 @@ def test(check: tap.Tap) -> None:
         names = agent.find_events(event__action="dropped")
         check.check(names, "events go on after a restart")
         agent.stop()
-        status, _, complaint = run_program("podfence", "uninstall")
+        status, _, complaint = run_program("podfence", "uninstall", "--config",
+                                           str(agent.config))
         check.equal(status, 0, "podfence uninstall succeeds", program("podfence"), complaint)
         wait_until(lambda: "podfence" not in netns.run("nft", "list", "tables"), "no table", 2.0)
         check.check(leaks(lab), "uninstalled: everything leaves")

@@ -19,7 +19,7 @@ from typing import Any
 import netns
 
 PATIENCE = 20.0  # seconds until the agent is called stuck
-GENERATION = re.compile(r"^podfence: generation (\d+): (\d+) endpoints?, (\d+) unresolved", re.M)
+GENERATION = re.compile(r"^podfenced: generation (\d+): (\d+) endpoints?, (\d+) unresolved", re.M)
 BUILD = pathlib.Path(os.environ.get("PODFENCE_BUILD", pathlib.Path(__file__).parents[2] / "build"))
 
 
@@ -78,7 +78,7 @@ class Agent:
             self.process = subprocess.Popen([program("podfenced"), "--config", str(self.config)],
                                             stdout=output, stderr=messages)
         if is_awaited:
-            self.wait_for(lambda: "podfence: ready" in self.said()[said:], "podfence: ready")
+            self.wait_for(lambda: "podfenced: ready" in self.said()[said:], "ready")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Ends it; returns its exit status (negative: the signal)."""

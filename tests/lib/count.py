@@ -1,34 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
-"""count.py BUILD...: adds up what meson wrote about its test runs. Single checks count where a test
-speaks TAP, else the test. Skips are shown with their reason; the last line is the sum; exit 1 if
-anything failed or a run left nothing to count."""
+"""count.py BUILD...: adds up what meson wrote about its test runs (meson-logs/testlog.json).
+
+Single checks count where a test speaks TAP, else the test. A test that failed without a failed check
+(crash, timeout, wrong plan) counts as one failure. Skips are shown with their reason; the last line
+is the sum; exit status 1 if anything failed or a build has no results."""
 import collections
+import json
 import pathlib
 import re
 import sys
-import xml.etree.ElementTree as xml
+from typing import Any
 
-SKIP = re.compile(r"^1\.\.0\s*#\s*skip\S*\s*(.*)$", re.I | re.M)
+RESULT = re.compile(r"^(not )?ok\b([^#\n]*)(?:#\s*(skip)\S*\s*(.*))?$", re.I | re.M)
+SKIP_ALL = re.compile(r"^1\.\.0\s*#\s*skip\S*\s*(.*)$", re.I | re.M)
 
 
-def count(report: pathlib.Path, totals: collections.Counter[str], skips: list[str]) -> None:
-    for suite in xml.parse(report).getroot().iter("testsuite"):
-        output = "".join(one.text or "" for one in suite.iter("system-out"))
-        reason = SKIP.search(output)
-        if reason and not any(case.find("failure") is not None for case in suite.iter("testcase")):
-            totals["skipped"] += 1
-            skips.append(f"{suite.get('name')}: {reason.group(1)}")
-            continue
-        for case in suite.iter("testcase"):
-            if case.find("failure") is not None or case.find("error") is not None:
-                totals["failed"] += 1
-            elif (skipped := case.find("skipped")) is not None:
-                totals["skipped"] += 1
-                skips.append(f"{suite.get('name')}, {case.get('name')}: "
-                             f"{skipped.get('message', 'no reason given')}")
-            else:
-                totals["passed"] += 1
+def count(test: dict[str, Any], totals: collections.Counter[str], skips: list[str]) -> None:
+    output = test.get("stdout") or ""
+    found = collections.Counter()
+    for not_ok, name, skip, reason in RESULT.findall(output):
+        found["skipped" if skip else "failed" if not_ok else "passed"] += 1
+        if skip:
+            skips.append(f"{test['name']}, {name.strip()}: {reason or 'no reason given'}")
+    result = test["result"]
+    if result == "SKIP" and not found:
+        reason = SKIP_ALL.search(output)
+        skips.append(f"{test['name']}: {reason.group(1) if reason else 'no reason given'}")
+        found["skipped"] = 1
+    elif result not in ("OK", "SKIP", "EXPECTEDFAIL"):
+        found["failed"] = max(found["failed"], 1)
+    elif not found:
+        found["passed"] = 1
+    totals.update(found)
 
 
 def main(builds: list[str]) -> int:
@@ -36,12 +40,13 @@ def main(builds: list[str]) -> int:
     skips: list[str] = []
     is_complete = True
     for build in builds:
-        report = pathlib.Path(build, "meson-logs", "testlog.junit.xml")
-        if report.exists():
-            count(report, totals, skips)
-        else:
+        log = pathlib.Path(build, "meson-logs", "testlog.json")
+        if not log.exists():
             print(f"no test results in {build}")
             is_complete = False
+            continue
+        for line in log.read_text().splitlines():
+            count(json.loads(line), totals, skips)
     for skip in skips:
         print(f"skipped: {skip}")
     print(f"{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
