@@ -105,6 +105,22 @@ void element_print(const struct pf_set *set, const struct element *element, FILE
 	}
 }
 
+/* nft takes a cgroup by its path and looks that up itself; we know ids. They are shown as a
+ * comment, so that the text stays one that nft can load. */
+static void elements_print(const struct pf_set *set, FILE *stream)
+{
+	bool is_comment = false;
+
+	for (size_t i = 0; i < set->n_selectors; i++)
+		is_comment |= set->selectors[i].field == PF_CGROUP;
+	for (size_t i = 0; i < set->n_elements; i++) {
+		fprintf(stream, "\t\t%s%s", is_comment ? "# " : "",
+			i ? "             " : "elements = { ");
+		element_print(set, &set->elements[i], stream);
+		fputs(i + 1 < set->n_elements ? ",\n" : " }\n", stream);
+	}
+}
+
 static void set_print(const struct pf_set *set, FILE *stream)
 {
 	bool has_names = true;
@@ -128,11 +144,8 @@ static void set_print(const struct pf_set *set, FILE *stream)
 		fprintf(stream, "\t\tsize %u\n", set->size);
 	if (set->is_interval)
 		fputs("\t\tflags interval\n", stream);
-	for (size_t i = 0; i < set->n_elements; i++) {
-		fputs(i ? ",\n\t\t\t     " : "\t\telements = { ", stream);
-		element_print(set, &set->elements[i], stream);
-	}
-	fputs(set->n_elements ? " }\n\t}\n" : "\t}\n", stream);
+	elements_print(set, stream);
+	fputs("\t}\n", stream);
 }
 
 /* Words where nft has words: a person reads "local", not 2. */

@@ -50,32 +50,14 @@ static void add_node(const struct compiler *compiler)
 	}
 }
 
-/* 1 where every direct attachment of this link is this endpoint's. by_link is sorted by link. */
-static bool is_sole_owner(const struct snapshot *snapshot, const struct endpoint *endpoint,
-			  uint32_t link)
-{
-	size_t low = 0, high = snapshot->n_by_link;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (snapshot->by_link[middle].link < link)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < snapshot->n_by_link && snapshot->by_link[low].link == link; low++)
-		if (snapshot->by_link[low].endpoint != endpoint)
-			return false;
-	return true;
-}
-
 static void add_attachment(const struct compiler *compiler, const struct endpoint *endpoint,
 			   const struct attachment *attachment)
 {
 	struct pf_key key = {};
 
 	pf_key_add_u32(&key, attachment->link);
-	if (!attachment->port && is_sole_owner(compiler->snapshot, endpoint, attachment->link)) {
+	if (!attachment->port &&
+	    snapshot_find_sole(compiler->snapshot, attachment->link) == endpoint) {
 		pf_element_add_verdict(find(compiler, LINKS), &key, PF_GOTO, "default");
 		return;
 	}

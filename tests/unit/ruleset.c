@@ -186,8 +186,8 @@ static void sealing_merges_what_is_contained(void **state)
 	assert_int_equal(pf_ruleset_seal(ruleset), 0);
 	assert_text(ruleset,
 		    "table inet t {\n\tset nets {\n\t\ttype ipv4_addr\n\t\tflags interval\n"
-		    "\t\telements = { 10.0.0.0/8,\n\t\t\t     11.0.0.0/8,\n"
-		    "\t\t\t     192.0.2.0/24 }\n\t}\n}\n");
+		    "\t\telements = { 10.0.0.0/8,\n\t\t             11.0.0.0/8,\n"
+		    "\t\t             192.0.2.0/24 }\n\t}\n}\n");
 	pf_ruleset_free(ruleset);
 }
 

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The compiler's rulesets against the kernel: it takes each, holds what was meant, leads from each
+ * to each, and nft makes the same bytecode of our text, rule by rule. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <podfence/nft.h>
+
+#include "compile/compile.h"
+#include "namespace.h"
+#include "node.h"
+#include "test.h"
+
+static struct pf_nft *nft;
+
+static const struct {
+	unsigned n_pods, n_host_pods, flags;
+} cases[] = {
+	{0, 0, 0},	     {3, 3, 0},
+	{3, 3, MADE_AUDIT},  {200, 50, MADE_REJECT | MADE_NODE_CIDRS},
+	{3, 1, MADE_BRIDGE}, {3, 1, MADE_BRIDGE | MADE_AUDIT | MADE_MANY_NETWORKS},
+};
+#define N_CASES (sizeof(cases) / sizeof(cases[0]))
+
+static struct pf_ruleset *compiled(size_t i)
+{
+	struct made_node *made = made_node_new(cases[i].n_pods, cases[i].n_host_pods,
+					       cases[i].flags);
+	struct pf_ruleset *ruleset;
+	struct rulebook rulebook;
+	char reason[160];
+
+	assert_int_equal(compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason), 0);
+	made_node_free(made);
+	return ruleset;
+}
+
+static void apply(const struct pf_ruleset *from, const struct pf_ruleset *to)
+{
+	struct pf_nft_errors errors;
+	struct pf_plan *plan;
+
+	assert_int_equal(pf_plan_new(from, to, &plan, NULL), 0);
+	int r = pf_nft_commit(nft, plan, &errors);
+	for (size_t i = 0; i < errors.n_errors && i < 16; i++)
+		print_error("%s: %s\n", errors.errors[i].object, strerror(errors.errors[i].error));
+	assert_int_equal(r, 0);
+	pf_plan_free(plan);
+}
+
+static struct pf_ruleset *read_back(void)
+{
+	struct pf_ruleset *read;
+
+	assert_int_equal(pf_nft_read(nft, PODFENCE_TABLE, &read), 0);
+	return read;
+}
+
+static void assert_held(const struct pf_ruleset *ruleset)
+{
+	struct pf_ruleset *read = read_back();
+	struct pf_digest a, b;
+
+	assert_int_equal(pf_ruleset_digest(ruleset, &a), 0);
+	assert_int_equal(pf_ruleset_digest(read, &b), 0);
+	assert_memory_equal(&a, &b, sizeof(a));
+	pf_ruleset_free(read);
+}
+
+static int remove_all(void **state)
+{
+	struct pf_ruleset *none = pf_ruleset_new(), *read = read_back();
+
+	assert_int_equal(pf_ruleset_seal(none), 0);
+	apply(read, none);
+	pf_ruleset_free(none);
+	pf_ruleset_free(read);
+	return 0;
+}
+
+static void every_ruleset_leads_to_every_other(void **state)
+{
+	struct pf_ruleset *rulesets[N_CASES];
+
+	for (size_t i = 0; i < N_CASES; i++)
+		rulesets[i] = compiled(i);
+	apply(NULL, rulesets[0]);
+	for (size_t i = 0; i < N_CASES; i++)
+		for (size_t k = 0; k < N_CASES; k++) {
+			struct pf_ruleset *read = read_back();
+			apply(read, rulesets[i]);
+			pf_ruleset_free(read);
+			assert_held(rulesets[i]);
+			apply(rulesets[i], rulesets[k]);
+			assert_held(rulesets[k]);
+		}
+	for (size_t i = 0; i < N_CASES; i++)
+		pf_ruleset_free(rulesets[i]);
+}
+
+struct lines {
+	char *text[1024];
+	size_t n;
+};
+
+static void keep(const char *family, const char *chain, const char *bytecode, void *userdata)
+{
+	struct lines *lines = userdata;
+	size_t length = strlen(family) + strlen(chain) + strlen(bytecode) + 4;
+
+	assert_true(lines->n < 1024);
+	lines->text[lines->n] = malloc(length);
+	snprintf(lines->text[lines->n++], length, "%s %s\n%s", family, chain, bytecode);
+}
+
+/* Chains come in another order from nft; within a chain order is the meaning and must be kept. */
+static void sort_chains(struct lines *lines)
+{
+	for (size_t i = 1; i < lines->n; i++)
+		for (size_t k = i; k > 0; k--) {
+			char *a = lines->text[k - 1], *b = lines->text[k];
+			size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
+			int order = strncmp(a, b, n < m ? n : m);
+			if (order < 0 || (!order && n <= m))
+				break;
+			lines->text[k - 1] = b;
+			lines->text[k] = a;
+		}
+}
+
+static bool nft_loads(const struct pf_ruleset *ruleset)
+{
+	char path[] = "/tmp/podfence-test-XXXXXX";
+	FILE *stream = fdopen(mkstemp(path), "w");
+
+	assert_int_equal(pf_ruleset_print(ruleset, stream), 0);
+	fclose(stream);
+	bool loaded = namespace_run("nft -f %s", path);
+	unlink(path);
+	return loaded;
+}
+
+static void nft_makes_the_same_bytes_of_our_text(void **state)
+{
+	for (size_t i = 0; i < N_CASES; i++) {
+		struct pf_ruleset *ruleset = compiled(i), *read;
+		struct lines ours = {}, theirs = {};
+		assert_true(nft_loads(ruleset));
+		read = read_back();
+		assert_int_equal(pf_ruleset_bytecode(ruleset, keep, &ours), 0);
+		assert_int_equal(pf_ruleset_bytecode(read, keep, &theirs), 0);
+		assert_int_equal(ours.n, theirs.n);
+		sort_chains(&ours);
+		sort_chains(&theirs);
+		for (size_t k = 0; k < ours.n; k++) {
+			assert_string_equal(ours.text[k], theirs.text[k]);
+			free(ours.text[k]);
+			free(theirs.text[k]);
+		}
+		pf_ruleset_free(read);
+		pf_ruleset_free(ruleset);
+		remove_all(NULL);
+	}
+}
+
+int main(void)
+{
+	namespace_enter_or_skip();
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(every_ruleset_leads_to_every_other, remove_all),
+		cmocka_unit_test_teardown(nft_makes_the_same_bytes_of_our_text, remove_all),
+	};
+	if (pf_nft_open(&nft) < 0)
+		return 1;
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	pf_nft_free(nft);
+	return failed;
+}
