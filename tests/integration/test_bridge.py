@@ -82,6 +82,7 @@ def own_traffic(lab: Lab, check: tap.Tap, when: str) -> None:
             netns.ip(third.netns, "neigh flush dev eth0")
             check.equal(pod.call(traffic.tcp_connect, third.address(version), 4003), "connected",
                         f"{when}: {pod.name} reaches its neighbour, v{version}")
+    third.call(traffic.close, "neighbour")
 
 
 def test_bridge(check: tap.Tap, filters: bool) -> None:

@@ -2,9 +2,9 @@
 # SPDX-FileCopyrightText: podfence authors
 """count.py BUILD...: adds up what meson wrote about its test runs (meson-logs/testlog.json).
 
-Single checks count where a test speaks TAP, else the test. A test that failed without a failed check
-(crash, timeout, wrong plan) counts as one failure. Skips are shown with their reason; the last line
-is the sum; exit status 1 if anything failed or a build has no results."""
+Single checks count where a test speaks TAP, else the test. A test that failed without a failed
+check (crash, timeout, wrong plan) counts as one failure. Skips are shown with their reason; the
+last line is the sum; exit status 1 if anything failed or a build has no results."""
 import collections
 import json
 import pathlib

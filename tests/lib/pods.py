@@ -12,7 +12,7 @@ import netns
 from worker import Worker
 
 GATEWAY_MAC = "ee:ee:ee:ee:ee:ee"  # of every routed pod's link, as Calico has it
-GATEWAY4, GATEWAY6 = "169.254.1.1", "fe80::1"
+GATEWAY4, GATEWAY6 = "10.244.1.1", "fe80::1"
 NODE_NAME = "lab-node"
 
 
@@ -108,10 +108,11 @@ class Pod:
             self.link_up()
 
     def wire_routed(self) -> None:
-        """Calico's and ptp's way: a link of its own, host routes, a gateway only this link
-        knows."""
+        """ptp's and Calico's way: a link of its own with host routes, and a gateway behind it whose
+        address every link has."""
         version4, version6 = self.address(4), self.address(6)
         netns.ip(None, f"link set {self.link} address {GATEWAY_MAC}",
+                 f"addr add {GATEWAY4}/32 dev {self.link}",
                  f"addr add {GATEWAY6}/64 dev {self.link} nodad")
         netns.ip(self.netns, "link set eth0 up", f"addr add {version4}/32 dev eth0",
                  f"addr add {version6}/128 dev eth0 nodad",

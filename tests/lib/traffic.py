@@ -45,10 +45,13 @@ def attempt(function, *arguments) -> str | None:
         return errno.errorcode.get(error.errno, str(error.errno))
 
 
-def tcp_connect(address: str, port: int, timeout: float = 3.0, name: str = "") -> str:
+def tcp_connect(address: str, port: int, timeout: float = 3.0, name: str = "",
+                source: str = "") -> str:
     """With a name the connection stays open under it."""
     connection = socket.socket(family_of(address), socket.SOCK_STREAM)
     connection.settimeout(timeout)
+    if source:
+        connection.bind((source, 0))
     failure = attempt(connection.connect, (address, port))
     if failure or not name:
         connection.close()
