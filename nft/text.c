@@ -40,7 +40,11 @@ static void value_print(const struct field *field, const uint8_t *bytes, FILE *s
 {
 	char text[INET6_ADDRSTRLEN];
 
-	if (field->is_big_endian && field->length == 4)
+	if (!field->type_name && field->length == 16) { /* of no type but integer */
+		fputs("0x", stream);
+		for (size_t i = 0; i < 16; i++)
+			fprintf(stream, "%02x", bytes[i]);
+	} else if (field->is_big_endian && field->length == 4)
 		fputs(inet_ntop(AF_INET, bytes, text, sizeof(text)), stream);
 	else if (field->is_big_endian && field->length == 16)
 		fputs(inet_ntop(AF_INET6, bytes, text, sizeof(text)), stream);
