@@ -37,7 +37,8 @@ PF_MUST_CHECK int pf_address_parse(const char *text, struct pf_address *ret_addr
 PF_MUST_CHECK int pf_prefix_parse(const char *text, struct pf_prefix *ret_prefix);
 
 /* Value to canonical text (RFC 5952). Returns its buffer. */
-const char *pf_address_format(const struct pf_address *address, char buffer[static PF_ADDRESS_TEXT]);
+const char *pf_address_format(const struct pf_address *address,
+			      char buffer[static PF_ADDRESS_TEXT]);
 const char *pf_prefix_format(const struct pf_prefix *prefix, char buffer[static PF_PREFIX_TEXT]);
 
 bool pf_address_equal(const struct pf_address *a, const struct pf_address *b);

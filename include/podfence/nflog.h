@@ -12,13 +12,13 @@
 
 /* One NFLOG message (linux/netfilter/nfnetlink_log.h). payload points into the parsed message. */
 struct pf_nflog_record {
-	uint8_t family;		  /* nfgenmsg: NFPROTO_INET is logged as AF_INET or AF_INET6; AF_BRIDGE */
-	uint8_t hook;		  /* NF_INET_* or NF_BR_* */
-	uint16_t ethertype;	  /* host order */
+	uint8_t family;	    /* nfgenmsg: NFPROTO_INET is logged as AF_INET or AF_INET6; AF_BRIDGE */
+	uint8_t hook;	    /* NF_INET_* or NF_BR_* */
+	uint16_t ethertype; /* host order */
 	uint32_t link_in, link_out; /* ifindex, 0: none */
-	uint32_t port_in;	  /* bridge port (PHYSINDEV), 0: none */
-	uint32_t mark;		  /* 0 where the kernel sent none (it omits a zero mark) */
-	bool has_uid, has_gid;	  /* only in OUTPUT, only for full sockets with a file */
+	uint32_t port_in;	    /* bridge port (PHYSINDEV), 0: none */
+	uint32_t mark;		    /* 0 where the kernel sent none (it omits a zero mark) */
+	bool has_uid, has_gid;	    /* only in OUTPUT, only for full sockets with a file */
 	uint32_t uid, gid;
 	bool has_sequence;
 	uint32_t sequence; /* per group, from 0 at bind; counts logged, not delivered */
@@ -32,29 +32,30 @@ struct pf_nflog_record {
 };
 
 enum {
-	PF_NFLOG_E_MALFORMED = 1, /* an attribute is too short or the message does not hold together */
-	PF_NFLOG_E_OTHER,	  /* a well-formed netlink message that is no NFLOG packet */
+	PF_NFLOG_E_MALFORMED =
+		1,	  /* an attribute is too short or the message does not hold together */
+	PF_NFLOG_E_OTHER, /* a well-formed netlink message that is no NFLOG packet */
 };
 
 /* One netlink message (struct nlmsghdr and what follows, `length` readable bytes) to a record.
  * Pure. 0 or PF_NFLOG_E_*; ret_record is then untouched. */
 PF_MUST_CHECK int pf_nflog_record_parse(const void *message, size_t length,
-						      struct pf_nflog_record *ret_record);
+					struct pf_nflog_record *ret_record);
 
 struct pf_nflog_options {
 	uint16_t group;
-	uint32_t copy_bytes;	    /* NFULNL_COPY_PACKET range */
-	uint32_t kernel_buffer;	    /* nlbufsiz in bytes, at most 131072 */
-	uint32_t queue_threshold;   /* messages the kernel collects before it sends */
+	uint32_t copy_bytes;	     /* NFULNL_COPY_PACKET range */
+	uint32_t kernel_buffer;	     /* nlbufsiz in bytes, at most 131072 */
+	uint32_t queue_threshold;    /* messages the kernel collects before it sends */
 	uint32_t flush_centiseconds; /* or sends after this time, in 1/100 s */
-	uint32_t socket_buffer;	    /* SO_RCVBUFFORCE in bytes */
+	uint32_t socket_buffer;	     /* SO_RCVBUFFORCE in bytes */
 };
 
 struct pf_nflog_counts {
-	uint64_t received;	/* records handed out */
-	uint64_t lost;		/* gaps in the sequence numbers */
-	uint64_t overruns;	/* ENOBUFS seen on the socket */
-	uint64_t malformed;	/* messages that did not parse */
+	uint64_t received;  /* records handed out */
+	uint64_t lost;	    /* gaps in the sequence numbers */
+	uint64_t overruns;  /* ENOBUFS seen on the socket */
+	uint64_t malformed; /* messages that did not parse */
 };
 
 struct pf_nflog; /* a bound NFLOG group */
@@ -62,21 +63,21 @@ struct pf_nflog; /* a bound NFLOG group */
 /* Opens a netlink socket in this network namespace and binds the group. -EBUSY where somebody else
  * holds it (the kernel says EBUSY or EPERM), -EPERM without CAP_NET_ADMIN. */
 PF_MUST_CHECK int pf_nflog_open(const struct pf_nflog_options *options,
-					      struct pf_nflog **ret_nflog);
+				struct pf_nflog **ret_nflog);
 struct pf_nflog *pf_nflog_free(struct pf_nflog *nflog); /* NULL is fine; returns NULL */
 
 int pf_nflog_fd(const struct pf_nflog *nflog);
 
 typedef void (*pf_nflog_fn)(const struct pf_nflog_record *record, void *userdata);
 
-/* Reads what is there, without waiting, until `limit` records were handed to fn or nothing is left.
- * The record and its payload live during the call only. Number of records handed out, or a negative
- * errno; an overrun (ENOBUFS) is counted, not an error. */
-PF_MUST_CHECK int pf_nflog_dispatch(struct pf_nflog *nflog, unsigned limit,
-						  pf_nflog_fn fn, void *userdata);
+/* Reads what is there, without waiting, until at least `limit` records were handed to fn or nothing
+ * is left; a datagram that was begun is finished (a few hundred records). The record and its
+ * payload live during the call only. Number of records handed out, or a negative errno; an overrun
+ * (ENOBUFS) is counted, not an error. */
+PF_MUST_CHECK int pf_nflog_dispatch(struct pf_nflog *nflog, unsigned limit, pf_nflog_fn fn,
+				    void *userdata);
 
 /* Changes the queue threshold of a bound group: 1 for latency, 100 and more for throughput. */
-PF_MUST_CHECK int pf_nflog_set_queue_threshold(struct pf_nflog *nflog,
-							     uint32_t queue_threshold);
+PF_MUST_CHECK int pf_nflog_set_queue_threshold(struct pf_nflog *nflog, uint32_t queue_threshold);
 
 struct pf_nflog_counts pf_nflog_counts(const struct pf_nflog *nflog);

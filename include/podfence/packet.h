@@ -8,11 +8,11 @@
 /* What the head of one packet says. Pure value: no pointer into the parsed bytes. */
 struct pf_packet {
 	struct pf_address source, destination; /* for ARP: sender and target protocol address */
-	uint32_t length;		       /* bytes, from the IP header (jumbograms: as captured) */
-	uint16_t ethertype;		       /* host order, 0x0800, 0x86dd or 0x0806 */
-	uint8_t protocol;		       /* IANA number, after all IPv6 extension headers */
+	uint32_t length;    /* bytes, from the IP header (jumbograms: as captured) */
+	uint16_t ethertype; /* host order, 0x0800, 0x86dd or 0x0806 */
+	uint8_t protocol;   /* IANA number, after all IPv6 extension headers */
 	uint8_t hop_limit;
-	bool has_ports;			       /* TCP, UDP, UDP-Lite, SCTP, DCCP with the ports captured */
+	bool has_ports; /* TCP, UDP, UDP-Lite, SCTP, DCCP with the ports captured */
 	uint16_t source_port, destination_port; /* host order */
 	bool has_tcp_flags;
 	uint8_t tcp_flags; /* the flag byte: FIN 0x01 ... CWR 0x80 */
@@ -32,5 +32,5 @@ enum {
 /* Parses a packet that begins with its network header. ethertype in host order; 0: take it from the
  * IP version. Truncated input is normal (a capture holds 128 bytes): what was captured is set and
  * is_truncated says the rest is not. 0, or one of PF_PACKET_E_*; never touches ret_packet then. */
-PF_MUST_CHECK int pf_packet_parse(const uint8_t *bytes, size_t length,
-						uint16_t ethertype, struct pf_packet *ret_packet);
+PF_MUST_CHECK int pf_packet_parse(const uint8_t *bytes, size_t length, uint16_t ethertype,
+				  struct pf_packet *ret_packet);
