@@ -41,20 +41,24 @@ static bool buffer_grow(struct buffer *buffer, size_t length)
 	return true;
 }
 
-/* Room for `length` more bytes, or false and the buffer is broken. */
-static bool buffer_reserve(struct buffer *buffer, size_t length)
+char *buffer_extend(struct buffer *buffer, size_t length)
 {
 	if (buffer->is_broken)
-		return false;
-	return buffer->capacity - buffer->length >= length || buffer_grow(buffer, length);
+		return NULL;
+	bool has_room = buffer->bytes && buffer->capacity - buffer->length >= length;
+	if (!has_room && !buffer_grow(buffer, length))
+		return NULL;
+	char *at = buffer->bytes + buffer->length;
+	buffer->length += length;
+	return at;
 }
 
 void buffer_add(struct buffer *buffer, const void *bytes, size_t length)
 {
-	if (!length || !buffer_reserve(buffer, length))
-		return;
-	memcpy(buffer->bytes + buffer->length, bytes, length);
-	buffer->length += length;
+	char *at = length ? buffer_extend(buffer, length) : NULL;
+
+	if (at)
+		memcpy(at, bytes, length);
 }
 
 void buffer_add_text(struct buffer *buffer, const char *text)
@@ -64,9 +68,10 @@ void buffer_add_text(struct buffer *buffer, const char *text)
 
 void buffer_add_char(struct buffer *buffer, char c)
 {
-	if (!buffer_reserve(buffer, 1))
-		return;
-	buffer->bytes[buffer->length++] = c;
+	char *at = buffer_extend(buffer, 1);
+
+	if (at)
+		*at = c;
 }
 
 void buffer_add_uint(struct buffer *buffer, uint64_t value)

@@ -18,6 +18,8 @@ struct buffer {
 
 void buffer_done(struct buffer *buffer);
 void buffer_clear(struct buffer *buffer); /* length 0, memory kept, is_broken cleared */
+/* Room for `length` bytes that the caller fills in at once; NULL where the buffer is broken. */
+char *buffer_extend(struct buffer *buffer, size_t length);
 void buffer_add(struct buffer *buffer, const void *bytes, size_t length);
 void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_add_char(struct buffer *buffer, char c);

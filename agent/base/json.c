@@ -24,14 +24,19 @@ void json_init(struct json *json, struct buffer *buffer)
 
 static void json_before(struct json *json, const char *key)
 {
-	if (json->needs_comma)
-		buffer_add_char(json->buffer, ',');
+	size_t comma = json->needs_comma, length = key ? strlen(key) : 0;
+	char *at = buffer_extend(json->buffer, comma + (key ? length + 3 : 0));
+
 	json->needs_comma = true;
+	if (!at)
+		return;
+	if (comma)
+		*at++ = ',';
 	if (!key)
 		return;
-	buffer_add_char(json->buffer, '"');
-	buffer_add_text(json->buffer, key);
-	buffer_add(json->buffer, "\":", 2);
+	*at++ = '"';
+	memcpy(at, key, length);
+	memcpy(at + length, "\":", 2);
 }
 
 static void json_open(struct json *json, const char *key, char bracket)
@@ -165,9 +170,23 @@ static void escape_add(struct buffer *buffer, const char *bytes, size_t length)
 	}
 }
 
+static void quoted_add(struct buffer *buffer, const char *value, size_t length)
+{
+	char *at = buffer_extend(buffer, length + 2);
+
+	if (!at)
+		return;
+	at[0] = at[length + 1] = '"';
+	memcpy(at + 1, value, length);
+}
+
 void json_string_n(struct json *json, const char *key, const char *value, size_t length)
 {
 	json_before(json, key);
+	if (plain_length(value, length) == length) {
+		quoted_add(json->buffer, value, length);
+		return;
+	}
 	buffer_add_char(json->buffer, '"');
 	escape_add(json->buffer, value, length);
 	buffer_add_char(json->buffer, '"');
