@@ -18,8 +18,14 @@ enum endpoint_kind { ENDPOINT_POD, ENDPOINT_HOST_POD, ENDPOINT_UNIT };
 
 enum coverage { COVERAGE_ENFORCED, COVERAGE_AUDIT, COVERAGE_PENDING, COVERAGE_UNCOVERED };
 
-/* One way out of a pod: packets that come in by `link` (a bridge where `port` is set: the pod's link
- * into that bridge) with this source address are this endpoint's. */
+/* Coverage and what else is set:
+ *	enforced, audit	 everything
+ *	pending		 no cgroup, no sandbox, no attachment: the kernel side does not know it
+ *	uncovered	 as pending; but where one way out is not judged and others are (a second
+ *			 device without a host side), the others stay attachments */
+
+/* One way out of a pod: packets that come in by `link` (a bridge where `port` is set: the pod's
+ * link into that bridge) with this source address are this endpoint's. */
 struct attachment {
 	uint32_t link;
 	uint32_t port; /* 0: the link itself leads to the pod */
@@ -27,7 +33,8 @@ struct attachment {
 };
 
 struct endpoint {
-	uint32_t index; /* low half of the cgroup id: unique among live cgroups, the same after a restart */
+	uint32_t index; /* low half of the cgroup id: unique among live cgroups, the same after a
+			   restart */
 	enum endpoint_kind kind;
 	const struct pod *pod;
 	uint64_t cgroup; /* cgroup v2 id of the pod; 0 where unresolved */
@@ -35,9 +42,11 @@ struct endpoint {
 	struct attachment *attachments;
 	size_t n_attachments;
 	enum coverage coverage;
-	const char *reason; /* why not enforced; static text or owned by the snapshot; "" */
+	const char *reason; /* why not enforced; static text or reason_text; "" */
+	char *reason_text;  /* a reason that names something; NULL where it does not */
 	const struct node_sandbox *sandbox; /* container ids and cgroups; NULL where unresolved */
-	/* Members of its events that never change ("kubernetes":{...},"orchestrator":{...}), made once. */
+	/* Members of its events that never change ("kubernetes":{...},"orchestrator":{...}), made
+	 * once. */
 	char *event_members;
 	size_t event_members_length;
 };
@@ -45,9 +54,9 @@ struct endpoint {
 struct snapshot {
 	struct endpoint *endpoints; /* sorted by namespace, name */
 	size_t n_endpoints;
-	struct pod_list *pods;	  /* owned */
-	struct node_view *view;	  /* owned */
-	uint32_t *uplinks;	  /* ifindexes, sorted */
+	struct pod_list *pods;	/* owned */
+	struct node_view *view; /* owned */
+	uint32_t *uplinks;	/* ifindexes, sorted */
 	size_t n_uplinks;
 	/* look-up tables, built with it */
 	struct snapshot_link *by_link; /* (link, address) -> endpoint, sorted */
@@ -58,6 +67,7 @@ struct snapshot {
 
 struct snapshot_link {
 	uint32_t link;
+	bool is_shared; /* a bridge: it alone proves nobody */
 	struct pf_address address;
 	const struct endpoint *endpoint;
 };
@@ -65,6 +75,10 @@ struct snapshot_link {
 /* `link`: the ingress device (or bridge), or the bridge port. NULL where nobody is registered. */
 const struct endpoint *snapshot_find_link(const struct snapshot *snapshot, uint32_t link,
 					  const struct pf_address *source);
+/* The endpoint behind this link or port, whatever the source address; NULL where there is none or
+ * more than one, and for a bridge, which others may stand behind too. */
+const struct endpoint *snapshot_find_sole(const struct snapshot *snapshot, uint32_t link);
+bool snapshot_has_link(const struct snapshot *snapshot, uint32_t link); /* somebody is registered */
 const struct endpoint *snapshot_find_index(const struct snapshot *snapshot, uint32_t index);
 
 /* Takes pods and view over, also when it fails. uplink_names: configured devices; none: derived. */
@@ -73,7 +87,6 @@ struct snapshot_options {
 	size_t n_uplink_names;
 	bool is_audit; /* agent default: resolved endpoints are `audit`, else `enforced` */
 };
-PF_MUST_CHECK int snapshot_new(const struct snapshot_options *options,
-					     struct pod_list *pods, struct node_view *view,
-					     struct snapshot **ret_snapshot);
+PF_MUST_CHECK int snapshot_new(const struct snapshot_options *options, struct pod_list *pods,
+			       struct node_view *view, struct snapshot **ret_snapshot);
 struct snapshot *snapshot_free(struct snapshot *snapshot);

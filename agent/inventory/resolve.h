@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <podfence/attributes.h>
+
+#include "inventory/snapshot.h"
+
+/* What the view says about endpoint->pod: fills everything of the endpoint but its event members.
+ * `covered` is the coverage of an endpoint that was found. Pure. 0 or -ENOMEM; the endpoint is to
+ * be freed with endpoint_done() either way. */
+PF_MUST_CHECK int endpoint_resolve(struct endpoint *endpoint, const struct node_view *view,
+				   enum coverage covered);
+
+/* Takes back what was resolved: pending, with a reason that is made of the format. 0 or -ENOMEM. */
+PF_MUST_CHECK PF_PRINTF(2, 3) int endpoint_unresolve(struct endpoint *endpoint, const char *format,
+						     ...);
+
+void endpoint_done(struct endpoint *endpoint);
