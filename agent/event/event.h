@@ -19,36 +19,40 @@ struct event {
 	struct prefix_meaning meaning;
 	enum rule_verdict verdict;
 	const struct endpoint *endpoint; /* NULL: attribution says why */
-	const char *attribution; /* "link", "cgroup", or "none: ..." */
-	bool is_metadata;	 /* the destination is a cloud metadata address */
-	bool is_midstream;	 /* TCP without SYN: accuses nobody */
-	uint64_t time_usec;	 /* CLOCK_REALTIME of the packet, or of reading it */
-	uint64_t created_usec;	 /* CLOCK_REALTIME when the agent read it */
-	uint64_t sequence;	 /* counts this agent's events */
+	const char *attribution; /* "link", "link (...)", "cgroup", or "none: ..."; static text */
+	/* The record's devices as the snapshot's view knows them; NULL where it does not. */
+	const struct node_link *link_in, *link_out, *port_in;
+	bool is_metadata;      /* the destination is a cloud metadata address */
+	bool is_midstream;     /* TCP without SYN: accuses nobody */
+	uint64_t time_usec;    /* CLOCK_REALTIME of the packet, or of reading it */
+	uint64_t created_usec; /* CLOCK_REALTIME when the agent read it */
+	uint64_t sequence;     /* counts this agent's events */
 };
 
 enum {
 	EVENT_E_FOREIGN = 1, /* the prefix is not one of ours: no event */
 };
 
-/* Pure. Who sent it and what happened to it; time and sequence are the caller's to set. */
+/* Pure. Who sent it and what happened to it; time and sequence are the caller's to set.
+ * snapshot NULL: there is none yet, so nobody is named. */
 PF_MUST_CHECK int event_attribute(const struct pf_nflog_record *record,
-						const struct snapshot *snapshot,
-						const struct rulebook *rulebook,
-						struct event *ret_event);
+				  const struct snapshot *snapshot, const struct rulebook *rulebook,
+				  struct event *ret_event);
 
 /* Members of the event that are the same for the whole life of the agent. */
 struct event_context {
 	const char *node_name;
 	const char *cluster_name; /* "": left out */
 	const char *version;
-	const char *agent_id;	  /* distinguishes event ids of two agent lives: hexadecimal */
+	const char *agent_id; /* distinguishes event ids of two agent lives: hexadecimal */
 };
 
-/* The constant members of an endpoint's events, into snapshot's event_members. */
+/* The constant members of an endpoint's events, for snapshot's event_members. endpoint NULL: those
+ * of an event that names nobody. */
 void event_endpoint_members(const struct endpoint *endpoint, const struct event_context *context,
 			    struct buffer *buffer);
 
-/* One ECS 8.11 object and a newline, appended to the buffer. Pure. */
+/* One ECS 8.11 object and a newline, appended to the buffer. Pure. An endpoint without
+ * event_members has them made for this event alone, which costs as much as all the rest. */
 void event_format(const struct event *event, const struct event_context *context,
 		  const struct rulebook *rulebook, struct buffer *buffer);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Who sent a packet, by what the sender cannot choose:
+ *
+ *	came in by a link	(link, source address), where the guard has proven the source; else
+ *the link alone, if it leads to one endpoint only came in by a port	the same with the bridge
+ *port. The bridge is not asked then: what came in by another's port is not made his by the address
+ *it carries made on the node	the endpoint index the rules wrote, in the mark of a packet that
+ *dies or in the prefix of one that lives on. The mark of a packet that lives on is the sender's own
+ *and says nothing
+ *
+ * An address alone never names anybody, and where nothing names him the event says why. */
+#include "event/event.h"
+
+#include <linux/netfilter.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define ETHERTYPE_ARP 0x0806
+#define PROTOCOL_TCP  6
+#define TCP_SYN	      0x02
+
+static void attribute_link(struct event *event, const struct snapshot *snapshot)
+{
+	const struct pf_nflog_record *record = event->record;
+	uint32_t link = record->port_in ? record->port_in : record->link_in;
+
+	if (!link) {
+		event->attribution = "none: the packet came in by no link";
+		return;
+	}
+	bool is_source_good = event->has_packet && !rule_facts(event->meaning.rule)->judges_source;
+	if (is_source_good)
+		event->endpoint = snapshot_find_link(snapshot, link, &event->packet.source);
+	if (event->endpoint) {
+		event->attribution = "link";
+		return;
+	}
+	event->endpoint = snapshot_find_sole(snapshot, link);
+	if (!event->endpoint)
+		event->attribution = snapshot_has_link(snapshot, link)
+					     ? "none: several pods can stand behind the link, none "
+					       "proved this source"
+					     : "none: no endpoint is registered on the link";
+	else if (!event->has_packet)
+		event->attribution = "link (packet is unreadable)";
+	else if (is_source_good)
+		event->attribution = "link (source is not registered)";
+	else
+		event->attribution = "link (source is spoofed)";
+}
+
+static void attribute_cgroup(struct event *event, const struct snapshot *snapshot)
+{
+	uint32_t index = 0;
+
+	if (event->meaning.has_index)
+		index = event->meaning.index;
+	else if (!rule_facts(event->meaning.rule)->lets_pass)
+		index = event->record->mark;
+	if (!index) {
+		event->attribution = "none: the socket belongs to no registered endpoint";
+		return;
+	}
+	event->endpoint = snapshot_find_index(snapshot, index);
+	event->attribution = event->endpoint ? "cgroup" : "none: the endpoint is gone";
+}
+
+static void attribute_sender(struct event *event, const struct snapshot *snapshot)
+{
+	switch (event->record->hook) {
+	case NF_INET_PRE_ROUTING:
+	case NF_INET_LOCAL_IN:
+	case NF_INET_FORWARD: attribute_link(event, snapshot); break;
+	case NF_INET_LOCAL_OUT: attribute_cgroup(event, snapshot); break;
+	default: event->attribution = "none: logged at a hook without a rule of ours";
+	}
+}
+
+static enum rule_verdict verdict_of(enum rule_id rule, const struct rulebook *rulebook)
+{
+	const struct rule_facts *facts = rule_facts(rule);
+
+	if (facts->lets_pass)
+		return VERDICT_WOULD_DROP;
+	return facts->can_reject && rulebook->rejects ? VERDICT_REJECTED : VERDICT_DROPPED;
+}
+
+/* 64:ff9b::/96 carries an IPv4 address in its last four bytes (RFC 6052). */
+static bool address_unmap(const struct pf_address *address, uint8_t ret_bytes[static 4])
+{
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
+
+	if (address->family == AF_INET)
+		memcpy(ret_bytes, address->bytes, 4);
+	else if (address->family == AF_INET6 && memcmp(address->bytes, nat64, sizeof(nat64)) == 0)
+		memcpy(ret_bytes, address->bytes + 12, 4);
+	else
+		return false;
+	return true;
+}
+
+static bool address_is_metadata(const struct pf_address *address)
+{
+	static const uint8_t known[][4] = {
+		{169, 254, 169, 254}, {169, 254, 170, 2}, {100, 100, 100, 200},
+		{168, 63, 129, 16},   {192, 0, 0, 192},
+	};
+	static const uint8_t ec2[16] = {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
+	uint8_t bytes[4];
+
+	if (!address_unmap(address, bytes))
+		return address->family == AF_INET6 && memcmp(address->bytes, ec2, sizeof(ec2)) == 0;
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (memcmp(bytes, known[i], sizeof(bytes)) == 0)
+			return true;
+	return false;
+}
+
+static void packet_judge(struct event *event)
+{
+	const struct pf_packet *packet = &event->packet;
+
+	event->is_metadata = packet->ethertype != ETHERTYPE_ARP &&
+			     address_is_metadata(&packet->destination);
+	event->is_midstream = packet->ethertype != ETHERTYPE_ARP &&
+			      packet->protocol == PROTOCOL_TCP && packet->has_tcp_flags &&
+			      !(packet->tcp_flags & TCP_SYN);
+}
+
+static void links_name(struct event *event, const struct snapshot *snapshot)
+{
+	const struct pf_nflog_record *record = event->record;
+
+	if (record->link_in)
+		event->link_in = node_view_link(snapshot->view, record->link_in);
+	if (record->link_out)
+		event->link_out = node_view_link(snapshot->view, record->link_out);
+	if (record->port_in)
+		event->port_in = node_view_link(snapshot->view, record->port_in);
+}
+
+int event_attribute(const struct pf_nflog_record *record, const struct snapshot *snapshot,
+		    const struct rulebook *rulebook, struct event *ret_event)
+{
+	struct event event = {.record = record};
+
+	if (rule_prefix_parse(record->prefix, &event.meaning) < 0)
+		return EVENT_E_FOREIGN;
+	event.packet_error = pf_packet_parse(record->payload, record->payload_length,
+					     record->ethertype, &event.packet);
+	event.has_packet = event.packet_error == 0;
+	if (event.has_packet)
+		packet_judge(&event);
+	event.verdict = verdict_of(event.meaning.rule, rulebook);
+	event.attribution = "none: the node has not been looked at yet";
+	if (snapshot) {
+		links_name(&event, snapshot);
+		attribute_sender(&event, snapshot);
+	}
+	*ret_event = event;
+	return 0;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Events to lines. The lines stand in tests/golden/events, one file each; GOLDEN_UPDATE=1 in the
+ * environment writes them anew, for a person to look at the difference. */
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+
+#include "scene.h"
+#include "test.h"
+
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct snapshot *snapshot;
+
+static int setup(void **state)
+{
+	snapshot = scene_snapshot();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	snapshot = snapshot_free(snapshot);
+	return 0;
+}
+
+static const struct scene scenes[] = {
+	{"drop-tcp", "podfence:deny", FORWARD, 10, 2, 0, 0, {WEB, EXTERNAL, 6, 50514, 443, SYN}},
+	{"reject-udp6",
+	 "podfence:deny",
+	 FORWARD,
+	 10,
+	 2,
+	 0,
+	 0,
+	 {"2001:db8::5", "2001:db8:ffff::9", 17, 40000, 53},
+	 .is_reject = true},
+	{"audit-bridge",
+	 "podfence:audit",
+	 FORWARD,
+	 20,
+	 2,
+	 21,
+	 0,
+	 {"10.1.0.2", EXTERNAL, 6, 1, 80, SYN}},
+	{"drop-host",
+	 "podfence:deny",
+	 OUTPUT,
+	 0,
+	 2,
+	 0,
+	 0xbeef,
+	 {"192.0.2.17", EXTERNAL, 6, 50515, 443, SYN},
+	 .has_uid = true},
+	{"audit-host",
+	 "podfence:audit:beef",
+	 OUTPUT,
+	 0,
+	 2,
+	 0,
+	 0x1111,
+	 {"192.0.2.17", EXTERNAL, 132, 5, 6},
+	 .has_uid = true},
+	{"metadata",
+	 "podfence:deny",
+	 FORWARD,
+	 10,
+	 2,
+	 0,
+	 0,
+	 {WEB, "169.254.169.254", 6, 50516, 80, SYN}},
+	{"metadata-audit",
+	 "podfence:audit",
+	 FORWARD,
+	 10,
+	 2,
+	 0,
+	 0,
+	 {WEB, "100.100.100.200", 6, 1, 80, SYN}},
+	{"midstream",
+	 "podfence:deny",
+	 FORWARD,
+	 10,
+	 2,
+	 0,
+	 0,
+	 {WEB, EXTERNAL, 6, 50514, 443, ACK | 9}},
+	{"pending", "podfence:pending", FORWARD, 77, 2, 0, 0, {"10.9.9.9", EXTERNAL, 17, 1, 2}},
+	{"spoof", "podfence:spoof", PREROUTING, 10, 0, 0, 0, {"10.1.0.2", EXTERNAL, 17, 1, 2}},
+	{"spoof-arp",
+	 "podfence:spoof-bridge",
+	 PREROUTING,
+	 20,
+	 0,
+	 21,
+	 0,
+	 {"10.1.0.1", "10.1.0.3", SCENE_ARP}},
+	{"icmp", "podfence:deny", FORWARD, 10, 2, 0, 0, {WEB, EXTERNAL, 1, 8, 0}},
+	{"icmp6",
+	 "podfence:deny",
+	 FORWARD,
+	 10,
+	 2,
+	 0,
+	 0,
+	 {"2001:db8::5", "2001:db8:1::", 58, 128, 0}},
+	{"tunnel", "podfence:tunnel", PREROUTING, 10, 0, 0, 0, {WEB, "192.0.2.17", 17, 5, 4789}},
+	{"protocol-253", "podfence:deny", FORWARD, 10, 2, 0, 0, {WEB, EXTERNAL, 253}},
+	{"unreadable", "podfence:deny", FORWARD, 10, 2, 0, 0, {WEB, EXTERNAL, 6, 1, 2, SYN}},
+};
+
+static void golden_compare(const char *name, const struct buffer *line)
+{
+	char path[4096];
+	static char expected[65536];
+
+	snprintf(path, sizeof(path), "%s/../events/%s.json", getenv("TEST_GOLDEN"), name);
+	if (getenv("GOLDEN_UPDATE")) {
+		FILE *file = fopen(path, "w");
+		assert_non_null(file);
+		assert_int_equal(fwrite(line->bytes, 1, line->length, file), line->length);
+		assert_int_equal(fclose(file), 0);
+	}
+	FILE *file = fopen(path, "r");
+	if (!file)
+		fail_msg("%s: %s", path, strerror(errno));
+	size_t length = fread(expected, 1, sizeof(expected) - 1, file);
+	fclose(file);
+	expected[length] = '\0';
+	char *got = strndup(line->bytes, line->length);
+	assert_string_equal(got, expected);
+	free(got);
+}
+
+static void json_check(const struct buffer *line)
+{
+	struct json_tokener *tokener = json_tokener_new();
+
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	assert_int_equal(line->bytes[line->length - 1], '\n');
+	struct json_object *object = json_tokener_parse_ex(tokener, line->bytes,
+							   (int)line->length - 1);
+	assert_int_equal(json_tokener_get_error(tokener), json_tokener_success);
+	assert_true(json_object_is_type(object, json_type_object));
+	json_object_put(object);
+	json_tokener_free(tokener);
+}
+
+static void lines_are_golden(void **state)
+{
+	struct buffer line = BUFFER_INIT;
+
+	for (size_t i = 0; i < N(scenes); i++) {
+		struct rulebook rulebook = {.rejects = scenes[i].is_reject, .generation = 12};
+		struct scene_memory memory;
+		struct event event = scene_play(&scenes[i], snapshot, &rulebook, &memory);
+
+		buffer_clear(&line);
+		event_format(&event, &scene_context, &rulebook, &line);
+		assert_false(line.is_broken);
+		json_check(&line);
+		golden_compare(scenes[i].name, &line);
+	}
+	buffer_done(&line);
+}
+
+/* The members that were made once say what would be made now. */
+static void kept_members_change_nothing(void **state)
+{
+	struct buffer kept = BUFFER_INIT, fresh = BUFFER_INIT;
+
+	for (size_t i = 0; i < N(scenes); i++) {
+		struct rulebook rulebook = {};
+		struct scene_memory memory;
+		struct event event = scene_play(&scenes[i], snapshot, &rulebook, &memory);
+		struct endpoint bare;
+
+		buffer_clear(&kept);
+		event_format(&event, &scene_context, &rulebook, &kept);
+		if (!event.endpoint)
+			continue;
+		bare = *event.endpoint;
+		bare.event_members = NULL;
+		event.endpoint = &bare;
+		buffer_clear(&fresh);
+		event_format(&event, &scene_context, &rulebook, &fresh);
+		assert_int_equal(kept.length, fresh.length);
+		assert_memory_equal(kept.bytes, fresh.bytes, kept.length);
+	}
+	buffer_done(&kept);
+	buffer_done(&fresh);
+}
+
+/* event.id of a scene's line. */
+static void id_read(const struct event *event, const struct event_context *from, char id[static 33])
+{
+	struct buffer line = BUFFER_INIT;
+	struct rulebook rulebook = {};
+
+	event_format(event, from, &rulebook, &line);
+	buffer_add_char(&line, '\0');
+	const char *at = strstr(line.bytes, "\"id\":\"");
+	assert_non_null(at);
+	memcpy(id, at + 6, 32);
+	id[32] = '\0';
+	buffer_done(&line);
+}
+
+static void ids_differ(void **state)
+{
+	struct event_context other_life = scene_context;
+	struct rulebook rulebook = {};
+	struct scene_memory memory;
+	char first[33], id[33];
+	struct event event = scene_play(&scenes[0], snapshot, &rulebook, &memory);
+
+	id_read(&event, &scene_context, first);
+	id_read(&event, &scene_context, id);
+	assert_string_equal(first, id);
+	event.sequence++;
+	id_read(&event, &scene_context, id);
+	assert_string_not_equal(first, id);
+	event.sequence--;
+	other_life.agent_id = "8a4f500d7f4b4a3e9a370f3c1d9b2e56";
+	id_read(&event, &other_life, id);
+	assert_string_not_equal(first, id);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_are_golden),
+		cmocka_unit_test(kept_members_change_nothing),
+		cmocka_unit_test(ids_differ),
+	};
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
