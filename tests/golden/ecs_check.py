@@ -5,9 +5,9 @@
 
 usage: ecs_check.py FILE...
 
-Each FILE holds one JSON object a line. Exit 0: all lines are good; 1: the offending lines and fields
-are named; 2: usage, or a file or reference cannot be read. An empty file is an offence too: a check of
-nothing proves nothing.
+Each FILE holds one JSON object a line. Exit 0: all lines are good; 1: the offending lines and
+fields are named; 2: usage, or a file or reference cannot be read. An empty file is an offence too: a
+check of nothing proves nothing.
 
 A field is known if it is in ecs-fields.csv, or in EXTRA below: kubernetes.* as Filebeat writes it,
 data_stream.* as shippers write it, podfence.* as we do.
@@ -69,10 +69,10 @@ EXTRA = {
 
 # What no line may lack, whatever its packet was.
 REQUIRED = (
-    "@timestamp", "log.level", "message", "ecs.version", "event.id", "event.kind", "event.category",
-    "event.type", "event.action", "event.outcome", "event.module", "event.dataset", "event.sequence",
-    "event.created", "network.direction", "host.name", "observer.type", "rule.name", "rule.category",
-    "podfence.attribution",
+    "@timestamp", "log.level", "message", "ecs.version", "event.id", "event.kind",
+    "event.category", "event.type", "event.action", "event.outcome", "event.module",
+    "event.dataset", "event.sequence", "event.created", "network.direction", "host.name",
+    "observer.type", "rule.name", "rule.category", "podfence.attribution",
 )
 
 # ecs-logging: collectors that read only the beginning of a line find these there.
@@ -102,8 +102,8 @@ def is_ip(value):
 
 
 TYPES = {
-    "keyword": is_text, "constant_keyword": is_text, "wildcard": is_text, "match_only_text": is_text,
-    "text": is_text, "flattened": is_text, "object": is_text,
+    "keyword": is_text, "constant_keyword": is_text, "wildcard": is_text,
+    "match_only_text": is_text, "text": is_text, "flattened": is_text, "object": is_text,
     "long": is_long, "float": is_float, "scaled_float": is_float,
     "boolean": lambda value: isinstance(value, bool),
     "ip": is_ip,
