@@ -6,8 +6,8 @@
 usage: ecs_check.py FILE...
 
 Each FILE holds one JSON object a line. Exit 0: all lines are good; 1: the offending lines and
-fields are named; 2: usage, or a file or reference cannot be read. An empty file is an offence too: a
-check of nothing proves nothing.
+fields are named; 2: usage, or a file or reference cannot be read. An empty file is an offence
+too: a check of nothing proves nothing.
 
 A field is known if it is in ecs-fields.csv, or in EXTRA below: kubernetes.* as Filebeat writes it,
 data_stream.* as shippers write it, podfence.* as we do.
