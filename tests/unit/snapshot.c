@@ -19,6 +19,7 @@ static const struct node_link links[] = {
 	{.index = 1, .name = "lo", .peer_nsid = -1, .is_loopback = true},
 	{.index = 2, .name = "eth0", .peer_nsid = -1},
 	{.index = 3, .name = "eth1", .peer_nsid = -1},
+	{.index = 4, .name = "vlan4", .kind = "vlan", .peer = 2, .peer_nsid = -1},
 	{.index = 10, .name = "cali1", .kind = "veth", .peer = 3, .peer_nsid = 1},
 	{.index = 11, .name = "cali2", .kind = "veth", .peer = 3, .peer_nsid = 2},
 	{.index = 12, .name = "cali3", .kind = "veth", .peer = 3, .peer_nsid = 3},
@@ -83,7 +84,7 @@ static struct node_netns netnses[] = {
 	{.inode = 110, .nsid = 10, .addresses = addresses_10, .n_addresses = 1},
 	{.inode = 111, .nsid = 11, .addresses = addresses_11, .n_addresses = 2},
 	{.inode = 112, .nsid = 12, .addresses = addresses_12, .n_addresses = 1},
-	{.inode = 113, .nsid = -1},
+	{.inode = 113, .nsid = -1, .addresses = addresses_13, .n_addresses = 1},
 };
 
 #define SANDBOX(uid_, id, netns_)                                                                  \
