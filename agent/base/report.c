@@ -43,8 +43,8 @@ void report_add(struct report *report, const char *place, const char *format, ..
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	struct report_entry *entries =
-		reallocarray(report->entries, report->n_entries + 1, sizeof(*entries));
+	struct report_entry *entries = reallocarray(report->entries, report->n_entries + 1,
+						    sizeof(*entries));
 	if (!entries) {
 		report->is_incomplete = true;
 		return;

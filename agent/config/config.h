@@ -34,9 +34,11 @@ struct number_list {
 
 struct config {
 	struct {
-		char *name;			/* node.name; "": NODE_NAME, else the host name in lower case */
-		char *cgroup_root;		/* node.cgroupRoot; "": the cgroup2 mount of /proc/self/mountinfo */
-		struct string_list pod_roots;	/* node.podRoots: below cgroupRoot; empty: the well-known ones */
+		char *name;	   /* node.name; "": NODE_NAME, else the host name in lower case */
+		char *cgroup_root; /* node.cgroupRoot; "": the cgroup2 mount of /proc/self/mountinfo
+				    */
+		struct string_list
+			pod_roots; /* node.podRoots: below cgroupRoot; empty: the well-known ones */
 	} node;
 	struct {
 		char *file; /* pods.file: a PodList as JSON; "": none */
@@ -46,28 +48,31 @@ struct config {
 		enum config_action action; /* default.action: drop | reject */
 	} fallback;			   /* "default" in the file */
 	struct {
-		struct string_list uplinks;	  /* network.uplinks: device names; empty: derived from routes */
+		struct string_list
+			uplinks; /* network.uplinks: device names; empty: derived from routes */
 		struct prefix_list internal;	  /* network.internal */
 		struct prefix_list pod_cidrs;	  /* network.podCIDRs, internal too */
 		struct prefix_list service_cidrs; /* network.serviceCIDRs, internal too */
 		struct prefix_list node_cidrs;	  /* network.nodeCIDRs, internal too */
-		struct prefix_list nat64;	  /* network.nat64: /96 prefixes beside 64:ff9b::/96; never internal */
-		struct number_list tunnel_ports;	/* network.tunnels.udpPorts: 4789 8472 6081 */
-		struct number_list tunnel_protocols;	/* network.tunnels.protocols: 4 41 47 */
+		struct prefix_list
+			nat64; /* network.nat64: /96 prefixes beside 64:ff9b::/96; never internal */
+		struct number_list tunnel_ports;     /* network.tunnels.udpPorts: 4789 8472 6081 */
+		struct number_list tunnel_protocols; /* network.tunnels.protocols: 4 41 47 */
 	} network;
 	struct {
 		uint32_t label_bit; /* conntrack.labelBit: 0..127, default 100 */
 	} conntrack;
 	struct {
-		uint32_t group;			/* nflog.group: 1789, 1..65535 */
-		uint32_t copy_bytes;		/* nflog.copyBytes: 128, 64..65535 */
-		uint32_t queue_threshold;	/* nflog.queueThreshold: 100, 1..10000 */
-		uint32_t flush_milliseconds;	/* nflog.flushMilliseconds: 10, 10..1000 */
-		uint32_t socket_buffer;		/* nflog.socketBuffer: bytes, 8 MiB, 64 KiB..256 MiB */
+		uint32_t group;		     /* nflog.group: 1789, 1..65535 */
+		uint32_t copy_bytes;	     /* nflog.copyBytes: 128, 64..65535 */
+		uint32_t queue_threshold;    /* nflog.queueThreshold: 100, 1..10000 */
+		uint32_t flush_milliseconds; /* nflog.flushMilliseconds: 10, 10..1000 */
+		uint32_t socket_buffer;	     /* nflog.socketBuffer: bytes, 8 MiB, 64 KiB..256 MiB */
 	} nflog;
 	struct {
-		uint32_t buffer;	/* events.buffer: bytes kept for a slow reader, 4 MiB, 64 KiB..1 GiB */
-		char *cluster_name;	/* events.clusterName, "" */
+		uint32_t buffer;    /* events.buffer: bytes kept for a slow reader, 4 MiB, 64 KiB..1
+				       GiB */
+		char *cluster_name; /* events.clusterName, "" */
 	} events;
 };
 
@@ -76,11 +81,13 @@ enum {
 };
 
 /* Reads a file. 0; CONFIG_E_INVALID; a negative errno where it cannot be read (the report says so
- * too). ret_config is set on success only. At most 1 MiB, no anchors or aliases, no duplicate and no
- * unknown keys, one document. */
-PF_MUST_CHECK int config_read(const char *path, struct report *report,
-					    struct config **ret_config);
+ * too). ret_config is set on success only. At most 1 MiB, no anchors or aliases, no duplicate and
+ * no unknown keys, one document. */
+PF_MUST_CHECK int config_read(const char *path, struct report *report, struct config **ret_config);
 /* The same from memory; `name` stands for the file in messages. An empty text is a valid file. */
 PF_MUST_CHECK int config_parse(const char *name, const char *text, size_t length,
-					     struct report *report, struct config **ret_config);
+			       struct report *report, struct config **ret_config);
 struct config *config_free(struct config *config);
+
+/* A file that sets every key to its default, with its help as comments. */
+void config_print_sample(FILE *stream);

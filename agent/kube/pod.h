@@ -7,8 +7,8 @@
 
 #include <podfence/address.h>
 
-/* What podfence needs of a Pod object, as a plain value that nobody changes once it is made. Strings
- * are never NULL where not said so. */
+/* What podfence needs of a Pod object, as a plain value that nobody changes once it is made.
+ * Strings are never NULL where not said so. */
 struct pod_label {
 	char *key, *value;
 };
@@ -25,15 +25,16 @@ struct pod {
 	char *namespace, *name, *uid, *node;
 	char *cgroup_uid; /* annotation kubernetes.io/config.hash (static pods), else uid */
 	char *service_account;
-	/* The controlling owner; "" where there is none. workload_* is the Deployment behind a ReplicaSet
-	 * (its name carries label pod-template-hash), else the owner itself. */
+	/* The controlling owner; "" where there is none. workload_* is the Deployment behind a
+	 * ReplicaSet (its name carries label pod-template-hash), else the owner itself. */
 	char *owner_kind, *owner_name, *owner_uid;
 	char *workload_kind, *workload_name;
 	bool is_host_network;
-	bool is_finished; /* phase Succeeded or Failed */
+	bool is_finished;	  /* phase Succeeded or Failed */
 	struct pod_label *labels; /* sorted by key */
 	size_t n_labels;
-	struct pf_address *addresses; /* status.podIPs: a cross-check only, the kubelet publishes them late */
+	struct pf_address
+		*addresses; /* status.podIPs: a cross-check only, the kubelet publishes them late */
 	size_t n_addresses;
 	struct pod_container *containers;
 	size_t n_containers;

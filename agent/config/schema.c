@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The schema table. To add a key, add a field to struct config and a row here: parsing, default,
+ * range, message and sample file follow from the row. */
+#include "config/schema.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct config, field)
+
+static const char *const modes[] = {"audit", "deny", NULL};
+static const char *const actions[] = {"drop", "reject", NULL};
+
+/* path, type, offset, minimum, maximum, default, words, help, example */
+const struct schema_key schema[] = {
+	{"node.name", SCHEMA_STRING, AT(node.name), 0, 253, "", NULL,
+	 "Name of this node in the cluster; empty: $NODE_NAME, else the host name.", NULL},
+	{"node.cgroupRoot", SCHEMA_PATH, AT(node.cgroup_root), 0, 0, "", NULL,
+	 "Where cgroup v2 is mounted; empty: found in /proc/self/mountinfo.", NULL},
+	{"node.podRoots", SCHEMA_STRING_LIST, AT(node.pod_roots), 0, 16, "", NULL,
+	 "Cgroups that hold pods, below cgroupRoot; empty: the well-known names (kubepods.slice, "
+	 "...).",
+	 "[kubelet.slice/kubelet-kubepods.slice]"},
+	{"pods.file", SCHEMA_PATH, AT(pods.file), 0, 0, "", NULL,
+	 "A PodList as JSON (kubectl get pods -A -o json), read again when it changes.",
+	 "/var/lib/podfence/pods.json"},
+	{"default.mode", SCHEMA_ENUM, AT(fallback.mode), 0, 0, "audit", modes,
+	 "What external destinations meet: audit records and lets pass, deny stops.", NULL},
+	{"default.action", SCHEMA_ENUM, AT(fallback.action), 0, 0, "drop", actions,
+	 "How a denied packet is stopped: drop, or reject (TCP reset, ICMP admin-prohibited).",
+	 NULL},
+	{"network.uplinks", SCHEMA_DEVICE_LIST, AT(network.uplinks), 0, 64, "", NULL,
+	 "Devices that lead out of the node; empty: those of default and inter-node routes.",
+	 "[eth0]"},
+	{"network.internal", SCHEMA_PREFIX_LIST, AT(network.internal), 0, 1024, "", NULL,
+	 "Networks that are not judged. Only what is listed here and below is internal.",
+	 "[10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]  # RFC 1918"},
+	{"network.podCIDRs", SCHEMA_PREFIX_LIST, AT(network.pod_cidrs), 0, 1024, "", NULL,
+	 "Networks of pods; internal.", "[10.244.0.0/16]"},
+	{"network.serviceCIDRs", SCHEMA_PREFIX_LIST, AT(network.service_cidrs), 0, 64, "", NULL,
+	 "Networks of services; internal.", "[10.96.0.0/12]"},
+	{"network.nodeCIDRs", SCHEMA_PREFIX_LIST, AT(network.node_cidrs), 0, 1024, "", NULL,
+	 "Networks of nodes; internal. With it tunnels are denied to nodes only, without it to any "
+	 "internal address.",
+	 "[192.0.2.0/24]"},
+	{"network.nat64", SCHEMA_NAT64_LIST, AT(network.nat64), 0, 8, "", NULL,
+	 "NAT64 prefixes (/96) beside 64:ff9b::/96: judged by the embedded address, never "
+	 "internal.",
+	 "[2001:db8:64::/96]"},
+	{"network.tunnels.udpPorts", SCHEMA_NUMBER_LIST, AT(network.tunnel_ports), 1, 65535,
+	 "4789 8472 6081", NULL, "UDP ports of tunnel transport that pods may not send to nodes.",
+	 NULL},
+	{"network.tunnels.protocols", SCHEMA_NUMBER_LIST, AT(network.tunnel_protocols), 1, 255,
+	 "4 41 47", NULL, "IP protocols of the same: IPIP, 6in4, GRE.", NULL},
+	{"conntrack.labelBit", SCHEMA_NUMBER, AT(conntrack.label_bit), 0, 127, "100", NULL,
+	 "Conntrack label of connections that began outside; OVS and others use labels too.", NULL},
+	{"nflog.group", SCHEMA_NUMBER, AT(nflog.group), 1, 65535, "1789", NULL, "NFLOG group.",
+	 NULL},
+	{"nflog.copyBytes", SCHEMA_NUMBER, AT(nflog.copy_bytes), 64, 65535, "128", NULL,
+	 "Bytes of each packet that reach the agent.", NULL},
+	{"nflog.queueThreshold", SCHEMA_NUMBER, AT(nflog.queue_threshold), 1, 10000, "100", NULL,
+	 "Messages the kernel collects before it wakes the agent.", NULL},
+	{"nflog.flushMilliseconds", SCHEMA_NUMBER, AT(nflog.flush_milliseconds), 10, 1000, "10",
+	 NULL, "Time after which it does so anyway.", NULL},
+	{"nflog.socketBuffer", SCHEMA_NUMBER, AT(nflog.socket_buffer), 65536, 268435456, "8388608",
+	 NULL, "Receive buffer in bytes.", NULL},
+	{"events.buffer", SCHEMA_NUMBER, AT(events.buffer), 65536, 1073741824, "4194304", NULL,
+	 "Bytes of event lines kept for a reader that is slow; beyond it lines are dropped and "
+	 "counted.",
+	 NULL},
+	{"events.clusterName", SCHEMA_STRING, AT(events.cluster_name), 0, 253, "", NULL,
+	 "orchestrator.cluster.name of the events.", "production"},
+};
+const size_t schema_length = sizeof(schema) / sizeof(schema[0]);
+
+const struct schema_key *schema_find(const char *path)
+{
+	for (size_t i = 0; i < schema_length; i++)
+		if (!strcmp(schema[i].path, path))
+			return &schema[i];
+	return NULL;
+}
+
+bool schema_is_section(const char *path)
+{
+	size_t n = strlen(path);
+
+	for (size_t i = 0; i < schema_length; i++)
+		if (!strncmp(schema[i].path, path, n) && schema[i].path[n] == '.')
+			return true;
+	return false;
+}
+
+/* Edit distance, bounded by the length of short names. */
+static unsigned distance(const char *a, const char *b)
+{
+	enum { MAX = 63 };
+	unsigned row[MAX + 1], n = (unsigned)strnlen(a, MAX), m = (unsigned)strnlen(b, MAX);
+
+	for (unsigned k = 0; k <= m; k++)
+		row[k] = k;
+	for (unsigned i = 1; i <= n; i++) {
+		unsigned corner = row[0];
+		row[0] = i;
+		for (unsigned k = 1; k <= m; k++) {
+			unsigned above = row[k];
+			unsigned best = corner + (a[i - 1] != b[k - 1]);
+			if (above + 1 < best)
+				best = above + 1;
+			if (row[k - 1] + 1 < best)
+				best = row[k - 1] + 1;
+			row[k] = best;
+			corner = above;
+		}
+	}
+	return row[m];
+}
+
+const char *schema_nearest(const char *path)
+{
+	const char *nearest = NULL;
+	unsigned best = 4;
+
+	for (size_t i = 0; i < schema_length; i++) {
+		unsigned d = distance(path, schema[i].path);
+		if (d < best) {
+			best = d;
+			nearest = schema[i].path;
+		}
+	}
+	return nearest;
+}
+
+bool schema_is_list(const struct schema_key *key)
+{
+	return key->type >= SCHEMA_STRING_LIST;
+}
