@@ -28,10 +28,11 @@
 
 #include "base/diag.h"
 
-#define NODE_PACE_USEC	  20000u
-#define VERIFY_USEC	  (300 * 1000000u)
-#define RETRY_MAX	  60u
-#define PENDING_PACE_USEC 1000000u
+#define NODE_PACE_USEC		 20000u
+#define VERIFY_USEC		 (300 * 1000000u)
+#define RETRY_MAX		 60u
+#define PENDING_PACE_USEC	 1000000u
+#define INITIAL_CGROUP_NAMESPACE 0xeffffffbu /* PROC_CGROUP_INIT_INO, linux/proc_ns.h */
 
 static uint64_t now_usec(const struct daemon *daemon)
 {
@@ -47,7 +48,11 @@ static int enter_host_cgroup_namespace(void)
 {
 	struct stat ours, host;
 
-	if (stat("/proc/self/ns/cgroup", &ours) < 0 || stat("/proc/1/ns/cgroup", &host) < 0)
+	if (stat("/proc/self/ns/cgroup", &ours) < 0)
+		return -errno;
+	if (ours.st_ino == INITIAL_CGROUP_NAMESPACE)
+		return 0;
+	if (stat("/proc/1/ns/cgroup", &host) < 0)
 		return -errno;
 	if (ours.st_ino == host.st_ino)
 		return 0;
