@@ -12,22 +12,23 @@
 
 #include "node/cgroup_path.h"
 
-/* What this node shows at one time: its links, routes and pod cgroups with their network namespaces.
- * A plain value, read by view_read(), judged by nobody here. Kernel ids (ifindex, cgroup id, nsid)
- * are true only while this view is fresh: they are reused. */
+/* What this node shows at one time: its links, routes and pod cgroups with their network
+ * namespaces. A plain value, read by view_read(), judged by nobody here. Kernel ids (ifindex,
+ * cgroup id, nsid) are true only while this view is fresh: they are reused. */
 
 #define LINK_NAME_MAX 16 /* IFNAMSIZ */
 
 struct node_link {
 	uint32_t index;
 	char name[LINK_NAME_MAX];
-	char kind[16];	     /* IFLA_INFO_KIND: "veth", "bridge", "vxlan"; "" for a device without */
-	char port_kind[16];  /* IFLA_INFO_SLAVE_KIND: "bridge", "vrf", "bond"; "" where not enslaved */
-	uint32_t master;     /* ifindex, 0: none */
-	uint32_t peer;	     /* IFLA_LINK: ifindex of the peer or parent, in the namespace of peer_nsid */
-	int32_t peer_nsid;   /* IFLA_LINK_NETNSID; -1: the peer is in this namespace */
+	char kind[16];	    /* IFLA_INFO_KIND: "veth", "bridge", "vxlan"; "" for a device without */
+	char port_kind[16]; /* IFLA_INFO_SLAVE_KIND: "bridge", "vrf", "bond"; "" where not enslaved
+			     */
+	uint32_t master;    /* ifindex, 0: none */
+	uint32_t peer; /* IFLA_LINK: ifindex of the peer or parent, in the namespace of peer_nsid */
+	int32_t peer_nsid; /* IFLA_LINK_NETNSID; -1: the peer is in this namespace */
 	bool is_loopback;
-	bool is_up;	     /* IFF_UP */
+	bool is_up; /* IFF_UP */
 };
 
 struct node_route {
@@ -44,9 +45,9 @@ struct node_address {
 };
 
 struct node_netns {
-	uint64_t inode;	 /* of the nsfs file; the identity while something keeps it alive */
-	int32_t nsid;	 /* this namespace's name for it; -1: none, then no link leads there */
-	bool is_host;	 /* it is our own */
+	uint64_t inode; /* of the nsfs file; the identity while something keeps it alive */
+	int32_t nsid;	/* this namespace's name for it; -1: none, then no link leads there */
+	bool is_host;	/* it is our own */
 	struct node_address *addresses; /* inside it, loopback excluded */
 	size_t n_addresses;
 };
@@ -66,13 +67,13 @@ enum sandbox_state {
 
 struct node_sandbox {
 	char uid[CGROUP_UID_MAX];
-	char *path;	  /* below the cgroup root, without a leading slash */
-	uint64_t cgroup;  /* cgroup v2 id of the pod directory */
-	unsigned level;	  /* its depth: 1 is a child of the root */
+	char *path;	 /* below the cgroup root, without a leading slash */
+	uint64_t cgroup; /* cgroup v2 id of the pod directory */
+	unsigned level;	 /* its depth: 1 is a child of the root */
 	enum sandbox_state state;
-	int error;	  /* negative errno with SANDBOX_ERROR */
-	pid_t pid;	  /* one process in it */
-	size_t netns;	  /* index into node_view.netnses; only with SANDBOX_OK */
+	int error;    /* negative errno with SANDBOX_ERROR */
+	pid_t pid;    /* one process in it */
+	size_t netns; /* index into node_view.netnses; only with SANDBOX_OK */
 	struct node_container *containers;
 	size_t n_containers;
 };
@@ -102,20 +103,24 @@ const struct node_link *node_view_link(const struct node_view *view, uint32_t in
 struct node; /* the open handles: cgroup root, /proc, netlink sockets */
 
 struct node_options {
-	const char *cgroup_root;      /* "": look for the cgroup2 mount in /proc/self/mountinfo */
-	const char *const *pod_roots; /* paths below it; none: the well-known names that exist */
+	const char *cgroup_root; /* "": look for the cgroup2 mount in /proc/self/mountinfo */
+	const char *const
+		*pod_roots; /* paths below it; none: the well-known names; those that exist count */
 	size_t n_pod_roots;
 };
 
-/* -ENOENT: no cgroup2 mount; else the errno of what could not be opened. */
+/* -ENOENT: no cgroup2 mount; -EINVAL: a pod root is empty or has a component "." or ".."; else the
+ * errno of what could not be opened. */
 PF_MUST_CHECK int node_open(const struct node_options *options, struct node **ret_node);
 struct node *node_free(struct node *node);
 
-/* Looks at everything. No namespace is entered. */
+/* Looks at everything. No namespace is entered. Fails as a whole where this process is short of
+ * memory or descriptors, or where links change faster than they can be read (-EAGAIN). */
 PF_MUST_CHECK int node_view_read(struct node *node, struct node_view **ret_view);
 
-/* A descriptor that becomes readable when links, addresses (of all namespaces with an id) or routes
- * change; node_changed() drains it and says whether something did (1), not (0) or a negative errno.
- * An overrun counts as a change. */
+/* A descriptor that becomes readable when links, addresses (of all namespaces with an id), routes
+ * or pod cgroups of the last view change, or when something in it is worth a second look;
+ * node_changed() drains it and says whether a view read now may differ (1), or not (0), or a
+ * negative errno. An overrun counts as a change. */
 int node_fd(const struct node *node);
 PF_MUST_CHECK int node_changed(struct node *node);

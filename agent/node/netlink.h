@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <podfence/attributes.h>
+
+#include "node/view.h"
+
+/* Questions to rtnetlink, answered before the call returns. The caller frees *ret_ arrays. Errors:
+ * the kernel's errno; -EAGAIN where a dump was interrupted by changes ten times in a row; -EBADMSG
+ * for an answer that does not parse; -ETIMEDOUT. */
+struct netlink;
+
+PF_MUST_CHECK int netlink_open(struct netlink **ret_netlink);
+struct netlink *netlink_free(struct netlink *netlink);
+
+/* All links, sorted by index. The kernel gives the namespaces of their peers an id on the way. */
+PF_MUST_CHECK int netlink_links(struct netlink *netlink, struct node_link **ret_links,
+				size_t *ret_n);
+PF_MUST_CHECK int netlink_routes(struct netlink *netlink, struct node_route **ret_routes,
+				 size_t *ret_n);
+
+/* Our id for the network namespace behind the descriptor; -1: none. */
+PF_MUST_CHECK int netlink_nsid(struct netlink *netlink, int fd, int32_t *ret_nsid);
+
+/* Addresses in the namespace with this id; -1: in our own. -EINVAL: the id is gone. At most 1024:
+ * whoever has more in one namespace is not given a way out by them. */
+PF_MUST_CHECK int netlink_addresses(struct netlink *netlink, int32_t nsid,
+				    struct node_address **ret_addresses, size_t *ret_n);
