@@ -129,12 +129,8 @@ static void add_guard_out(const struct compiler *compiler)
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	add_return_on(chain, PF_IP_SADDR, "0.0.0.0");
 	add_return_on(chain, PF_IP6_SADDR, "::");
-	if (!compiler->is_audit) { /* the packet dies: its mark may say whose it was */
-		pf_rule_set_mark(pf_rule_add(chain), 0);
-		for (size_t i = 0; i < compiler->n_pod_levels; i++)
-			pf_rule_set_mark_map(pf_rule_add(chain), MARKS,
-					     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
-	}
+	if (!compiler->is_audit)
+		mark_add(compiler, chain);
 	tail_add(compiler, chain,
 		 &(struct tail){compiler->is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT,
 				"spoofed", false});

@@ -66,6 +66,8 @@ void tail_add(const struct compiler *compiler, struct pf_chain *chain, const str
 void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain,
 		     const struct tail *tail, uint32_t index);
 
+void mark_add(const struct compiler *compiler, struct pf_chain *chain);
+
 /* guard.c: what is decided before conntrack and about replies */
 void compile_guards(const struct compiler *compiler);
 /* judge.c: metadata, internal, local, the rest */

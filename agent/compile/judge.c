@@ -147,19 +147,16 @@ static void add_lookup_rule(struct pf_chain *chain, const char *set, struct pf_s
 }
 
 static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
-			       uint8_t family)
+			       uint8_t family, const char *target)
 {
-	size_t n = count_family(&compiler->internal, family);
-
-	if (n > LINEAR_MAX) {
+	if (count_family(&compiler->internal, family) > LINEAR_MAX) {
 		add_lookup_rule(chain, family == AF_INET ? INTERNAL4 : INTERNAL6,
-				family == AF_INET ? daddr4 : daddr6, "internal");
+				family == AF_INET ? daddr4 : daddr6, target);
 		return;
 	}
 	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
 		if (compiler->internal.prefixes[i].address.family == family)
-			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_GOTO,
-					"internal");
+			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_GOTO, target);
 }
 
 static void add_local_rules(struct pf_chain *chain, const char *const *prefixes, size_t n)
@@ -171,21 +168,22 @@ static void add_local_rules(struct pf_chain *chain, const char *const *prefixes,
 }
 
 /* All of IPv4 first: one compare tells the families apart, and most packets are IPv4. */
-static void add_judge(const struct compiler *compiler, const char *name, const char *end)
+static void add_judge(const struct compiler *compiler, const char *name, const char *internal,
+		      const char *end)
 {
 	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
 
 	add_lookup_rule(chain, METADATA4, daddr4, end);
-	add_internal_rules(compiler, chain, AF_INET);
+	add_internal_rules(compiler, chain, AF_INET, internal);
 	add_local_rules(chain, local4, N(local4));
 	add_lookup_rule(chain, METADATA6, daddr6, end);
 	if (count_family(&compiler->internal, AF_INET))
-		add_lookup_rule(chain, SET("translated6"), daddr6, "internal");
+		add_lookup_rule(chain, SET("translated6"), daddr6, internal);
 	for (size_t i = 0; i < nat64_count(compiler); i++) {
 		struct pf_prefix prefix = nat64_at(compiler, i);
 		add_prefix_rule(chain, &prefix, PF_GOTO, end);
 	}
-	add_internal_rules(compiler, chain, AF_INET6);
+	add_internal_rules(compiler, chain, AF_INET6, internal);
 	add_local_rules(chain, local6, N(local6));
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, end);
 }
@@ -193,11 +191,12 @@ static void add_judge(const struct compiler *compiler, const char *name, const c
 /* A pod that talks VXLAN to a node can have that node send out what it likes. Asked after DNAT, for
  * a Service can lead to a node as well. Without configured node networks: whatever internal
  * address. */
-static void add_internal(const struct compiler *compiler)
+static void add_internal(const struct compiler *compiler, const char *name, const char *tunnel,
+			 const char *tunnel_to_node)
 {
-	struct pf_chain *chain = pf_chain_add(compiler->inet, "internal");
+	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
 	const struct prefix_list *nodes = &compiler->config->network.node_cidrs;
-	const char *target = nodes->n_prefixes ? "tunnel-to-node" : "tunnel";
+	const char *target = nodes->n_prefixes ? tunnel_to_node : tunnel;
 	struct pf_rule *rule = pf_rule_add(chain);
 
 	pf_rule_equal(rule, (struct pf_selector){PF_L4PROTO}, IPPROTO_TCP);
@@ -210,12 +209,12 @@ static void add_internal(const struct compiler *compiler)
 	pf_rule_verdict(rule, PF_GOTO, target);
 	if (!nodes->n_prefixes)
 		return;
-	chain = pf_chain_add(compiler->inet, "tunnel-to-node");
+	chain = pf_chain_add(compiler->inet, tunnel_to_node);
 	rule = pf_rule_add(chain);
 	pf_rule_equal(rule, (struct pf_selector){PF_FIB_DADDR_TYPE}, 2 /* RTN_LOCAL */);
-	pf_rule_verdict(rule, PF_GOTO, "tunnel");
+	pf_rule_verdict(rule, PF_GOTO, tunnel);
 	for (size_t i = 0; i < nodes->n_prefixes; i++)
-		add_prefix_rule(chain, &nodes->prefixes[i], PF_GOTO, "tunnel");
+		add_prefix_rule(chain, &nodes->prefixes[i], PF_GOTO, tunnel);
 }
 
 static void add_tunnel_sets(const struct compiler *compiler)
@@ -240,6 +239,15 @@ static void add_tunnel_sets(const struct compiler *compiler)
 	}
 }
 
+/* On a packet about to die: whose it was. A mark that somebody else had set must accuse nobody. */
+void mark_add(const struct compiler *compiler, struct pf_chain *chain)
+{
+	pf_rule_set_mark(pf_rule_add(chain), 0);
+	for (size_t i = 0; i < compiler->n_pod_levels; i++)
+		pf_rule_set_mark_map(pf_rule_add(chain), MARKS,
+				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+}
+
 /* Which endpoint it was must reach user space, and NFLOG tells no cgroup: on a packet about to die
  * the mark carries its index (a mark somebody else had set is cleared first); one that lives on
  * goes through a chain of its endpoint with a prefix of its own. */
@@ -259,10 +267,7 @@ static void add_ends_for_output(const struct compiler *compiler)
 		return;
 	}
 	chain = pf_chain_add(compiler->inet, "deny-out");
-	pf_rule_set_mark(pf_rule_add(chain), 0);
-	for (size_t i = 0; i < compiler->n_pod_levels; i++)
-		pf_rule_set_mark_map(pf_rule_add(chain), MARKS,
-				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+	mark_add(compiler, chain);
 	tail_add(compiler, chain, &(struct tail){RULE_DENY, "denied", true});
 	chain = pf_chain_add(compiler->inet, "pending-deny-out");
 	pf_rule_set_mark(pf_rule_add(chain), 0);
@@ -284,6 +289,10 @@ static void add_ends(const struct compiler *compiler)
 		 pf_chain_add(compiler->inet, is_audit ? "pending-audit" : "pending-deny"),
 		 &unknown);
 	tail_add(compiler, pf_chain_add(compiler->inet, "tunnel"), &tunnel);
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "tunnel-out");
+	if (!is_audit)
+		mark_add(compiler, chain);
+	tail_add(compiler, chain, &tunnel);
 	add_ends_for_output(compiler);
 }
 
@@ -295,9 +304,11 @@ void compile_judges(const struct compiler *compiler)
 	add_internal_sets(compiler);
 	add_tunnel_sets(compiler);
 	add_ends(compiler);
-	add_internal(compiler);
-	add_judge(compiler, "default", is_audit ? "audit" : "deny");
-	add_judge(compiler, "default-out", is_audit ? "audit-out" : "deny-out");
-	add_judge(compiler, "pending", is_audit ? "pending-audit" : "pending-deny");
-	add_judge(compiler, "pending-out", is_audit ? "pending-audit-out" : "pending-deny-out");
+	add_internal(compiler, "internal", "tunnel", "tunnel-to-node");
+	add_internal(compiler, "internal-out", "tunnel-out", "tunnel-to-node-out");
+	add_judge(compiler, "default", "internal", is_audit ? "audit" : "deny");
+	add_judge(compiler, "default-out", "internal-out", is_audit ? "audit-out" : "deny-out");
+	add_judge(compiler, "pending", "internal", is_audit ? "pending-audit" : "pending-deny");
+	add_judge(compiler, "pending-out", "internal-out",
+		  is_audit ? "pending-audit-out" : "pending-deny-out");
 }
