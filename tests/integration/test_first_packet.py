@@ -13,7 +13,7 @@ from worker import Worker
 
 ROUNDS = 10
 PORT = 7777
-SECONDS = 0.15
+SECONDS = 0.1
 
 
 def sends(tag: str) -> list[tuple[str, int, bytes]]:

@@ -84,7 +84,7 @@ def other_transports(lab: Lab, check: tap.Tap, senders: list[Pod], when: str, pa
 def test_sending_node(lab: Lab, check: tap.Tap, agent: Agent, pods: list[Pod]) -> None:
     try_all(lab, check, pods, "podfence on the sending node", False)
     for pod in pods:
-        event = agent.wait_event(rule__category="tunnel", kubernetes__pod__name=pod.name,
+        event = agent.wait_event(5, rule__category="tunnel", kubernetes__pod__name=pod.name,
                                  destination__port=VXLAN_PORT)
         check.check(event, f"an event says tunnel and names {pod.name}")
 
