@@ -16,7 +16,7 @@ import netns
 import packet
 import tap
 import traffic
-from lab import EXTERNAL, MARKER_PORT, NODE, OPEN_PORT, Lab
+from lab import EXTERNAL, INTERNAL, MARKER_PORT, NODE, OPEN_PORT, Lab
 from packet import ACK, PSH, SYN
 from pods import GATEWAY_MAC, Pod
 from worker import NOBODY, Worker
@@ -233,6 +233,15 @@ def pickup(scene: Scene, pod: Pod, version: int) -> list[packet.Caught]:
     return scene.lab.left(mark)
 
 
+def borrowed(scene: Scene, version: int) -> list[packet.Caught]:
+    """A pod with its neighbour's address, towards the internal service: who would be blamed?"""
+    mark = scene.lab.inside.mark()
+    own = scene.accomplice.address(version)
+    inject(scene.pod, packet.udp(own, 4000, INTERNAL[version], 4001, b"borrowed"))
+    scene.lab.settle()
+    return scene.lab.inside.since(mark, source=own)
+
+
 def attack_all(check: tap.Tap, rp_filter: int) -> None:
     when = f"rp_filter {rp_filter}"
     with Lab(rp_filter) as lab:
@@ -242,6 +251,9 @@ def attack_all(check: tap.Tap, rp_filter: int) -> None:
         victims = [(pod, version) for pod in (scene.pod, scene.bridged, scene.host)
                    for version in (4, 6)]
         if rp_filter != 1:  # strict filtering stops some of them by itself
+            for version in (4, 6):
+                check.check(borrowed(scene, version), f"{when}, no rules: a neighbour's address "
+                                                      f"towards internal, v{version}: arrives")
             twins(scene, check, when)
             for pod, version in victims:
                 check.check(pickup(scene, pod, version), f"{when}, naive rules: loose pickup by "
@@ -254,6 +266,9 @@ def attack_all(check: tap.Tap, rp_filter: int) -> None:
             for version in attack.versions:
                 check.equal(leaks(scene, attack, version), [],
                             f"{when}, podfence: {attack.name}, v{version}")
+        for version in (4, 6):
+            check.equal(borrowed(scene, version), [],
+                        f"{when}, podfence: a neighbour's address towards internal, v{version}")
         for pod, version in victims:
             check.equal(pickup(scene, pod, version), [],
                         f"{when}, podfence: loose pickup by {pod.name}, v{version}")

@@ -54,9 +54,12 @@ def test(check: tap.Tap) -> None:
 
         names = agent.find_events(event__action="dropped")
         check.check(names, "events go on after a restart")
+        uninstall = ("podfence", "uninstall", "--config", str(agent.config))
+        status, _, complaint = run_program(*uninstall)
+        check.equal(status, 1, "podfence uninstall refuses while the agent runs", complaint)
+        check_fenced(lab, check, "uninstall refused")
         agent.stop()
-        status, _, complaint = run_program("podfence", "uninstall", "--config",
-                                           str(agent.config))
+        status, _, complaint = run_program(*uninstall)
         check.equal(status, 0, "podfence uninstall succeeds", program("podfence"), complaint)
         wait_until(lambda: "podfence" not in netns.run("nft", "list", "tables"), "no table", 2.0)
         check.check(leaks(lab), "uninstalled: everything leaves")
