@@ -53,18 +53,14 @@ static void add_node(const struct compiler *compiler)
 static void add_attachment(const struct compiler *compiler, const struct endpoint *endpoint,
 			   const struct attachment *attachment)
 {
-	struct pf_key key = {};
+	bool is_v4 = attachment->address.family == AF_INET;
 
-	pf_key_add_u32(&key, attachment->link);
 	if (!attachment->port &&
-	    snapshot_find_sole(compiler->snapshot, attachment->link) == endpoint) {
-		pf_element_add_verdict(find(compiler, LINKS), &key, PF_GOTO, "default");
-		return;
-	}
-	pf_key_add_address(&key, &attachment->address);
-	pf_element_add_verdict(
-		find(compiler, attachment->address.family == AF_INET ? PODS4 : PODS6), &key,
-		PF_GOTO, "default");
+	    snapshot_find_sole(compiler->snapshot, attachment->link) == endpoint)
+		add_index(find(compiler, LINKS), attachment->link);
+	else
+		add_pair(find(compiler, is_v4 ? PODS4 : PODS6), attachment->link,
+			 &attachment->address);
 }
 
 /* The chain of one audited host pod: its prefix says whose packet it was. */
@@ -84,7 +80,7 @@ static void add_host_pod(const struct compiler *compiler, const struct endpoint 
 	struct pf_key key = {};
 
 	pf_key_add_u64(&key, endpoint->cgroup);
-	pf_element_add_verdict(find(compiler, CGROUPS), &key, PF_GOTO, "default-out");
+	pf_element_add(find(compiler, CGROUPS), &key);
 	pf_element_add_mark(find(compiler, MARKS), &key, endpoint->index);
 	if (compiler->is_audit)
 		add_tag(compiler, endpoint, &key);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <podfence/nft.h>
+
+/* What the benchmarks share: clocks of consumed CPU, statistics, loading rulesets. */
+
+uint64_t cpu_thread_nsec(void);	  /* of this thread; softirq work done in it is charged to it */
+uint64_t cpu_children_nsec(void); /* of waited-for children */
+
+struct statistics {
+	double median, low, high;
+};
+struct statistics statistics_of(double *values, size_t n); /* sorts */
+
+void apply_or_die(struct pf_nft *nft, const struct pf_ruleset *from, const struct pf_ruleset *to);
+struct pf_ruleset *compiled_or_die(unsigned n_pods, unsigned n_host_pods, unsigned flags);
