@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import netns
+import worker
 
 PATIENCE = 20.0  # seconds until the agent is called stuck
 GENERATION = re.compile(r"^podfenced: generation (\d+): (\d+) endpoints?, (\d+) unresolved", re.M)
@@ -76,7 +77,8 @@ class Agent:
         with self.output.open("ab") as output, self.messages.open("ab") as messages, \
                 netns.inside(self.namespace):
             self.process = subprocess.Popen([program("podfenced"), "--config", str(self.config)],
-                                            stdout=output, stderr=messages)
+                                            stdout=output, stderr=messages,
+                                            preexec_fn=worker.die_with_parent)
         if is_awaited:
             self.wait_for(lambda: "podfenced: ready" in self.said()[said:], "ready")
 

@@ -8,7 +8,6 @@ because the kernel remembers the cgroup of a socket's creator. call() runs a fun
 traffic (or any importable one) in that process and returns its value; sockets live on between
 calls.
 """
-import ctypes
 import os
 import pathlib
 import pickle
@@ -80,9 +79,13 @@ def settle_in(namespace: str | None, directory: pathlib.Path | None, user: int) 
         os.setgroups([])
         os.setgid(user)
         os.setuid(user)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # after setuid, which clears it
+    die_with_parent()  # after setuid, which would clear it
     if os.getppid() != parent:
         os._exit(1)
+
+
+def die_with_parent() -> None:
+    netns.libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def serve(pipe: socket.socket) -> None:
