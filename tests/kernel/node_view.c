@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * A node of our own making against what a view shows of it: real cgroups, real processes, real
+ * network namespaces. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "node/cgroup_tree.h"
+#include "node/view.h"
+
+#include "cgroup.h"
+#include "namespace.h"
+#include "test.h"
+
+#define HEX  "0123456789abcdef0123456789abcdef"
+#define ID_1 "1" HEX "0123456789abcdef0123456789abcde"
+#define ID_2 "2" HEX "0123456789abcdef0123456789abcde"
+#define ID_3 "3" HEX "0123456789abcdef0123456789abcde"
+
+#define ROUTED	"00000000-0000-4000-8000-000000000001"
+#define BRIDGED "00000000-0000-4000-8000-000000000002"
+#define HOST	"00000000-0000-4000-8000-000000000003"
+#define EMPTY	"00000000-0000-4000-8000-000000000004"
+#define STATIC	HEX
+#define ADDED	"00000000-0000-4000-8000-000000000006"
+
+#define BURSTABLE   "kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod"
+#define ROUTED_POD  BURSTABLE "00000000_0000_4000_8000_000000000001.slice"
+#define BRIDGED_POD "kubepods.slice/kubepods-pod00000000_0000_4000_8000_000000000002.slice"
+#define HOST_POD    BURSTABLE "00000000_0000_4000_8000_000000000003.slice"
+#define EMPTY_POD   BURSTABLE "00000000_0000_4000_8000_000000000004.slice"
+#define STATIC_POD  "kubepods/besteffort/pod" HEX
+#define ADDED_POD   BURSTABLE "00000000_0000_4000_8000_000000000006.slice"
+
+static struct cgroup_tree tree;
+static struct node *node;
+
+/* Looking */
+
+static struct node_view *look(void)
+{
+	struct node_view *view = NULL;
+
+	assert_int_equal(node_view_read(node, &view), 0);
+	return view;
+}
+
+/* Waits until the node says that something changed; the wait is bounded so that a miss fails. */
+static void expect_change(const char *what)
+{
+	struct pollfd poll_fd = {.fd = node_fd(node), .events = POLLIN};
+	int r = 0;
+
+	while (r == 0 && poll(&poll_fd, 1, 30000) == 1)
+		r = node_changed(node);
+	if (r != 1)
+		print_error("not noticed: %s\n", what);
+	assert_int_equal(r, 1);
+}
+
+/* Until no change is announced any more after a view was read; the last one. */
+static struct node_view *look_until_quiet(void)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		struct node_view *view = look();
+		if (node_changed(node) == 0)
+			return view;
+		node_view_free(view);
+		usleep(1000);
+	}
+	fail_msg("never quiet");
+	return NULL;
+}
+
+static const struct node_sandbox *find_sandbox(const struct node_view *view, const char *uid)
+{
+	for (size_t i = 0; i < view->n_sandboxes; i++)
+		if (strcmp(view->sandboxes[i].uid, uid) == 0)
+			return &view->sandboxes[i];
+	return NULL;
+}
+
+static const struct node_sandbox *sandbox(const struct node_view *view, const char *uid,
+					  const char *path, enum sandbox_state state)
+{
+	const struct node_sandbox *found = find_sandbox(view, uid);
+
+	assert_non_null(found);
+	assert_string_equal(found->path, cgroup_below(path));
+	assert_true(found->cgroup == cgroup_inode(path));
+	assert_int_equal(found->state, state);
+	unsigned level = 2;
+	for (const char *at = path; *at; at++)
+		level += *at == '/';
+	assert_int_equal(found->level, level);
+	return found;
+}
+
+static void assert_container(const struct node_sandbox *found, size_t i, const char *path,
+			     const char *id, const char *runtime)
+{
+	assert_true(i < found->n_containers);
+	assert_string_equal(found->containers[i].id, id);
+	assert_string_equal(found->containers[i].runtime, runtime);
+	assert_true(found->containers[i].cgroup == cgroup_inode(path));
+}
+
+static const struct node_link *find_link(const struct node_view *view, const char *name)
+{
+	for (size_t i = 0; i < view->n_links; i++)
+		if (strcmp(view->links[i].name, name) == 0)
+			return &view->links[i];
+	fail_msg("no link %s", name);
+	return NULL;
+}
+
+static bool has_address(const struct node_netns *netns, uint32_t link, const char *expected)
+{
+	for (size_t i = 0; i < netns->n_addresses; i++) {
+		char text[PF_PREFIX_TEXT];
+		if (netns->addresses[i].link == link &&
+		    strcmp(pf_prefix_format(&netns->addresses[i].address, text), expected) == 0)
+			return true;
+	}
+	return false;
+}
+
+static size_t n_global(const struct node_netns *netns)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < netns->n_addresses; i++)
+		n += !netns->addresses[i].is_link_scope;
+	return n;
+}
+
+/* The node */
+
+static void make_network(void)
+{
+	assert_true(namespace_run(
+		"set -e; quiet=net.ipv6.conf.default.addr_gen_mode=1; sysctl -qw $quiet;"
+		"for n in pod-a pod-b elsewhere; do ip netns add $n;"
+		" ip netns exec $n sysctl -qw $quiet; done;"
+		"ip link add cali-a type veth peer name eth0 netns pod-a;"
+		"ip link set cali-a up; ip -n pod-a link set lo up; ip -n pod-a link set eth0 up;"
+		"ip -n pod-a addr add 10.244.1.9/32 dev eth0;"
+		"ip -n pod-a addr add fd00:1::9/128 dev eth0 nodad;"
+		"ip link add br0 type bridge; ip link set br0 up;"
+		"ip link add veth-b type veth peer name eth0 netns pod-b;"
+		"ip link set veth-b master br0; ip link set veth-b up;"
+		"ip -n pod-b link set eth0 up; ip -n pod-b addr add 10.245.1.9/24 dev eth0;"
+		"ip -n pod-b addr add 10.245.1.10/24 dev eth0;"
+		"ip link add eth9 type veth peer name wire9;"
+		"ip link set wire9 up; ip link set eth9 up;"
+		"ip addr add 192.0.2.1/24 dev eth9;"
+		"ip route add default table 1000 nexthop via 192.0.2.2 dev eth9"
+		" nexthop via 192.0.2.3 dev eth9;"
+		"ip route add 10.244.1.9/32 dev cali-a; ip route add blackhole 198.51.100.0/24;"
+		/* their state follows a moment after the carrier's */
+		"for i in $(seq 200); do [ $(ip -br link | grep -cw UP) -ge 5 ] && exit 0;"
+		" sleep 0.05; done; ip link; exit 1"));
+}
+
+static int set_up(void **state)
+{
+	static const char *const made[] = {
+		ROUTED_POD "/cri-containerd-" ID_1 ".scope",
+		ROUTED_POD "/cri-containerd-" ID_2 ".scope",
+		BRIDGED_POD "/crio-conmon-" ID_1 ".scope",
+		BRIDGED_POD "/crio-" ID_1 ".scope/container",
+		HOST_POD "/cri-containerd-" ID_3 ".scope",
+		EMPTY_POD,
+		STATIC_POD "/" ID_1,
+		"kubepods.slice/other.slice",
+	};
+
+	for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		cgroup_make(made[i]);
+	make_network();
+	sleeper_start("pod-a", made[0]);
+	sleeper_start("elsewhere", made[0]); /* its namespace is not the pod's */
+	sleeper_start("elsewhere", made[1]);
+	sleeper_start(NULL, made[2]);
+	sleeper_start("pod-b", made[3]);
+	sleeper_start(NULL, made[4]);
+	sleeper_start("pod-b", made[6]);
+	const char *const roots[] = {cgroup_below("kubepods.slice"), cgroup_below("kubepods"),
+				     cgroup_below("later/kubepods")};
+	const struct node_options options = {
+		.pod_roots = roots,
+		.n_pod_roots = 3,
+	};
+	return node_open(&options, &node);
+}
+
+static int tear_down(void **state)
+{
+	node = node_free(node);
+	return 0;
+}
+
+static void links_and_routes_are_shown(void **state)
+{
+	struct node_view *view = look_until_quiet();
+	const struct node_link *routed = find_link(view, "cali-a");
+	const struct node_link *port = find_link(view, "veth-b"), *eth9 = find_link(view, "eth9");
+	size_t n_defaults = 0, n_host_routes = 0;
+
+	assert_string_equal(routed->kind, "veth");
+	assert_string_equal(routed->port_kind, "");
+	assert_int_equal(routed->master, 0);
+	assert_true(routed->peer && routed->peer_nsid >= 0 && routed->is_up);
+	assert_string_equal(port->port_kind, "bridge");
+	assert_int_equal(port->master, find_link(view, "br0")->index);
+	assert_true(port->peer_nsid >= 0 && port->peer_nsid != routed->peer_nsid);
+	assert_true(find_link(view, "lo")->is_loopback);
+	assert_int_equal(eth9->peer_nsid, -1);
+	assert_int_equal(eth9->peer, find_link(view, "wire9")->index);
+	for (size_t i = 0; i < view->n_links; i++)
+		assert_ptr_equal(node_view_link(view, view->links[i].index), &view->links[i]);
+	assert_null(node_view_link(view, 99999));
+	for (size_t i = 0; i < view->n_routes; i++) {
+		const struct node_route *route = &view->routes[i];
+		char text[PF_PREFIX_TEXT];
+		pf_prefix_format(&route->destination, text);
+		assert_int_not_equal(route->table, 255);
+		assert_string_not_equal(text, "198.51.100.0/24");
+		if (strcmp(text, "0.0.0.0/0") == 0 && route->table == 1000 && route->has_gateway &&
+		    route->link == eth9->index)
+			n_defaults++;
+		if (strcmp(text, "10.244.1.9/32") == 0 && !route->has_gateway &&
+		    route->link == routed->index && route->table == 254)
+			n_host_routes++;
+	}
+	assert_int_equal(n_defaults, 2);
+	assert_int_equal(n_host_routes, 1);
+	node_view_free(view);
+}
+
+static void pods_lead_to_links_and_addresses(void **state)
+{
+	struct node_view *view = look_until_quiet();
+	const struct node_sandbox *routed = sandbox(view, ROUTED, ROUTED_POD, SANDBOX_OK);
+	const struct node_sandbox *bridged = sandbox(view, BRIDGED, BRIDGED_POD, SANDBOX_OK);
+	const struct node_sandbox *host = sandbox(view, HOST, HOST_POD, SANDBOX_OK);
+	const struct node_sandbox *hashed = sandbox(view, STATIC, STATIC_POD, SANDBOX_OK);
+	const struct node_link *link = find_link(view, "cali-a"), *port = find_link(view, "veth-b");
+	const struct node_netns *netns = &view->netnses[routed->netns];
+
+	sandbox(view, EMPTY, EMPTY_POD, SANDBOX_NO_PROCESS);
+	assert_int_equal(view->n_sandboxes, 5);
+	assert_int_equal(view->n_netnses, 3); /* the node's, pod-a's, pod-b's; no other */
+	for (size_t i = 1; i < view->n_sandboxes; i++)
+		assert_true(strcmp(view->sandboxes[i - 1].uid, view->sandboxes[i].uid) < 0);
+	assert_false(netns->is_host);
+	assert_int_equal(netns->nsid, link->peer_nsid);
+	assert_int_equal(n_global(netns), 2);
+	assert_true(has_address(netns, link->peer, "10.244.1.9/32"));
+	assert_true(has_address(netns, link->peer, "fd00:1::9/128"));
+	netns = &view->netnses[bridged->netns];
+	assert_int_equal(netns->nsid, port->peer_nsid);
+	assert_int_equal(n_global(netns), 2);
+	assert_true(has_address(netns, port->peer, "10.245.1.9/24"));
+	assert_true(has_address(netns, port->peer, "10.245.1.10/24"));
+	assert_true(view->netnses[host->netns].is_host);
+	assert_true(has_address(&view->netnses[host->netns], find_link(view, "eth9")->index,
+				"192.0.2.1/24"));
+	assert_int_equal(hashed->netns, bridged->netns);
+
+	assert_int_equal(routed->n_containers, 2);
+	assert_container(routed, 0, ROUTED_POD "/cri-containerd-" ID_1 ".scope", ID_1,
+			 "containerd");
+	assert_container(routed, 1, ROUTED_POD "/cri-containerd-" ID_2 ".scope", ID_2,
+			 "containerd");
+	assert_int_equal(bridged->n_containers, 1); /* the monitor is none */
+	assert_container(bridged, 0, BRIDGED_POD "/crio-" ID_1 ".scope", ID_1, "cri-o");
+	assert_int_equal(hashed->n_containers, 1);
+	assert_container(hashed, 0, STATIC_POD "/" ID_1, ID_1, "");
+	node_view_free(view);
+}
+
+static void pod_roots_come_and_go(void **state)
+{
+	struct node_view *view = look_until_quiet();
+
+	assert_int_equal(view->n_pod_roots, 2);
+	assert_string_equal(view->pod_roots[0].path, cgroup_below("kubepods.slice"));
+	assert_true(view->pod_roots[0].cgroup == cgroup_inode("kubepods.slice"));
+	assert_int_equal(view->pod_roots[0].level, 2);
+	node_view_free(view);
+
+	cgroup_make("later");
+	expect_change("parent of a pod root");
+	node_view_free(look_until_quiet());
+	cgroup_make("later/kubepods");
+	expect_change("pod root");
+	view = look_until_quiet();
+	assert_int_equal(view->n_pod_roots, 3);
+	assert_int_equal(view->pod_roots[2].level, 3);
+	assert_true(view->pod_roots[2].cgroup == cgroup_inode("later/kubepods"));
+	node_view_free(view);
+	cgroup_make("later/kubepods/burstable");
+	expect_change("QoS directory");
+	node_view_free(look_until_quiet());
+	cgroup_make("later/kubepods/burstable/pod" ADDED);
+	expect_change("pod in a new QoS directory");
+	view = look_until_quiet();
+	sandbox(view, ADDED, "later/kubepods/burstable/pod" ADDED, SANDBOX_NO_PROCESS);
+	node_view_free(view);
+	cgroup_remove("later");
+	expect_change("pod root removed");
+	view = look_until_quiet();
+	assert_int_equal(view->n_pod_roots, 2);
+	node_view_free(view);
+}
+
+/* Links settle by themselves now and then, so one quiet try of many will do. */
+static void links_inside_a_pod_wake_nobody(void **state)
+{
+	bool was_quiet = false;
+
+	assert_true(namespace_run("ip -n pod-a link add inner type bridge"));
+	for (unsigned i = 0; i < 20 && !was_quiet; i++) {
+		node_view_free(look_until_quiet());
+		assert_true(namespace_run("ip -n pod-a link set inner mtu %u", 1300 + i));
+		was_quiet = node_changed(node) == 0;
+	}
+	assert_true(was_quiet);
+}
+
+static void link_changes_are_noticed(void **state)
+{
+	node_view_free(look_until_quiet());
+	assert_true(namespace_run("ip link add br7 type bridge"));
+	expect_change("link");
+	struct node_view *view = look_until_quiet();
+	find_link(view, "br7");
+	node_view_free(view);
+	assert_true(namespace_run("ip route add 203.0.113.0/24 via 192.0.2.2"));
+	expect_change("route");
+	node_view_free(look_until_quiet());
+	assert_true(namespace_run("ip -n pod-a addr add 10.244.1.77/32 dev eth0"));
+	expect_change("address in a pod");
+	view = look_until_quiet();
+	const struct node_sandbox *routed = find_sandbox(view, ROUTED);
+	assert_true(has_address(&view->netnses[routed->netns], find_link(view, "cali-a")->peer,
+				"10.244.1.77/32"));
+	node_view_free(view);
+}
+
+static void pods_come_and_go(void **state)
+{
+	static const char container[] = ADDED_POD "/cri-containerd-" ID_1 ".scope";
+	static const char monitor[] = ADDED_POD "/crio-conmon-" ID_1 ".scope";
+
+	node_view_free(look_until_quiet());
+	cgroup_make(ADDED_POD);
+	expect_change("pod directory");
+	struct node_view *view = look_until_quiet();
+	sandbox(view, ADDED, ADDED_POD, SANDBOX_NO_PROCESS);
+	node_view_free(view);
+
+	cgroup_make(monitor);
+	cgroup_make(container);
+	expect_change("container directory");
+	view = look_until_quiet();
+	assert_int_equal(find_sandbox(view, ADDED)->n_containers, 1);
+	node_view_free(view);
+
+	/* With the monitor in, the pod counts as populated; the first process must be heard of. */
+	sleeper_start(NULL, monitor);
+	expect_change("monitor");
+	view = look_until_quiet();
+	sandbox(view, ADDED, ADDED_POD, SANDBOX_NO_PROCESS);
+	node_view_free(view);
+	struct sleeper sleeper = sleeper_start("pod-b", container);
+	expect_change("first process");
+	view = look_until_quiet();
+	assert_int_equal(sandbox(view, ADDED, ADDED_POD, SANDBOX_OK)->pid, sleeper.pid);
+	node_view_free(view);
+
+	sleeper_stop(&sleeper);
+	expect_change("last process");
+	view = look_until_quiet();
+	sandbox(view, ADDED, ADDED_POD, SANDBOX_NO_PROCESS);
+	node_view_free(view);
+	cgroup_remove(ADDED_POD);
+	expect_change("pod removed");
+	view = look_until_quiet();
+	assert_null(find_sandbox(view, ADDED));
+	node_view_free(view);
+}
+
+/* As runtimes start a container: into the cgroup first, into the pod's namespace a moment later. */
+static void a_late_change_of_namespace_is_noticed(void **state)
+{
+	node_view_free(look_until_quiet());
+	cgroup_make(ADDED_POD);
+	struct sleeper sleeper = sleeper_start(NULL, ADDED_POD);
+	expect_change("pod directory");
+	struct node_view *view = look_until_quiet();
+	const struct node_sandbox *found = sandbox(view, ADDED, ADDED_POD, SANDBOX_OK);
+	assert_true(view->netnses[found->netns].is_host);
+	node_view_free(view);
+	assert_int_equal(write(sleeper.control, "x", 1), 1);
+	expect_change("process left our namespace");
+	view = look_until_quiet();
+	found = sandbox(view, ADDED, ADDED_POD, SANDBOX_OK);
+	assert_false(view->netnses[found->netns].is_host);
+	assert_int_equal(view->netnses[found->netns].nsid, -1); /* no link leads there */
+	node_view_free(view);
+	sleeper_stop(&sleeper);
+	cgroup_remove(ADDED_POD);
+}
+
+static unsigned count_watches(void)
+{
+	DIR *directory = opendir("/proc/self/fdinfo");
+	const struct dirent *entry;
+	unsigned n = 0;
+
+	assert_non_null(directory);
+	while ((entry = readdir(directory))) {
+		char line[256];
+		int fd = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC);
+		FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+		while (file && fgets(line, sizeof(line), file))
+			n += strncmp(line, "inotify wd:", 11) == 0;
+		if (file)
+			fclose(file);
+	}
+	closedir(directory);
+	return n;
+}
+
+static void watches_end_with_their_pods(void **state)
+{
+	node_view_free(look_until_quiet());
+	unsigned before = count_watches();
+
+	assert_true(before > 10);
+	for (unsigned i = 0; i < 20; i++) {
+		cgroup_make(ADDED_POD);
+		node_view_free(look());
+		assert_int_equal(count_watches(), before + 2);
+		cgroup_remove(ADDED_POD);
+		node_view_free(look());
+	}
+	assert_int_equal(count_watches(), before);
+}
+
+static void bad_options_are_refused(void **state)
+{
+	static const char *const bad[] = {"", "/", "..", "a/../b", "kubepods/."};
+	struct node *other = NULL;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct node_options options = {.pod_roots = &bad[i], .n_pod_roots = 1};
+		assert_int_equal(node_open(&options, &other), -EINVAL);
+	}
+	struct node_options options = {.cgroup_root = "/run"};
+	assert_int_equal(node_open(&options, &other), -ENOENT);
+	options.cgroup_root = "/no/such/directory";
+	assert_int_equal(node_open(&options, &other), -ENOENT);
+	assert_null(other);
+}
+
+/* Levels are the kernel's, whatever directory the configuration calls the root. */
+static void levels_count_from_the_hierarchy(void **state)
+{
+	const char *path = "/kubepods.slice//";
+	char root[96];
+	struct node *other;
+	struct node_view *view;
+
+	snprintf(root, sizeof(root), "/proc/self/fd/%d/%s", tree.fd, cgroup_below(""));
+	struct node_options options = {
+		.cgroup_root = root,
+		.pod_roots = &path,
+		.n_pod_roots = 1,
+	};
+	assert_int_equal(node_open(&options, &other), 0);
+	assert_int_equal(node_view_read(other, &view), 0);
+	assert_int_equal(view->n_pod_roots, 1);
+	assert_string_equal(view->pod_roots[0].path, "kubepods.slice");
+	assert_int_equal(view->pod_roots[0].level, 2);
+	assert_int_equal(find_sandbox(view, BRIDGED)->level, 3);
+	assert_int_equal(find_sandbox(view, ROUTED)->level, 4);
+	node_view_free(view);
+	node_free(other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(links_and_routes_are_shown),
+		cmocka_unit_test(pods_lead_to_links_and_addresses),
+		cmocka_unit_test(pod_roots_come_and_go),
+		cmocka_unit_test(links_inside_a_pod_wake_nobody),
+		cmocka_unit_test(link_changes_are_noticed),
+		cmocka_unit_test(pods_come_and_go),
+		cmocka_unit_test(a_late_change_of_namespace_is_noticed),
+		cmocka_unit_test(watches_end_with_their_pods),
+		cmocka_unit_test(bad_options_are_refused),
+		cmocka_unit_test(levels_count_from_the_hierarchy),
+	};
+
+	namespace_enter_or_skip();
+	int r = cgroup_tree_open("", &tree);
+	if (r < 0) {
+		printf("1..0 # SKIP no cgroup2 hierarchy: %s\n", strerror(-r));
+		return 0;
+	}
+	r = cgroup_begin(tree.fd);
+	if (r < 0) {
+		printf("1..0 # SKIP no cgroup can be made: %s\n", strerror(-r));
+		return 0;
+	}
+	r = cmocka_run_group_tests(tests, set_up, tear_down);
+	cgroup_remove("");
+	cgroup_tree_close(&tree);
+	return r;
+}
