@@ -22,13 +22,16 @@ step() {
 	local name=$1
 	shift
 	printf '\n== %s\n' "$name"
-	"$@" || failed_steps+=("$name")
+	"$@" && return
+	failed_steps+=("$name")
+	return 1
 }
 
-# prepare DIRECTORY OPTION...: a fresh configuration, then the build
+# prepare DIRECTORY OPTION...: the configuration and the build, without results of an earlier run
 prepare() {
 	local directory=$1
 	shift
+	rm -f "$directory"/meson-logs/testlog*
 	if [ -f "$directory/build.ninja" ]; then
 		meson configure "$directory" "$@" >/dev/null
 	else
@@ -39,7 +42,6 @@ prepare() {
 run_tests() {
 	local directory=$1
 	shift
-	rm -f "$directory"/meson-logs/testlog*
 	meson test -C "$directory" --no-rebuild --print-errorlogs "$@"
 }
 
@@ -49,12 +51,11 @@ for suite in unit golden fuzz kernel; do
 done
 
 step "packages" install_packages "${build_packages[@]}" "${run_packages[@]}" "${test_packages[@]}"
-step "build with gcc" prepare "$build/gcc"
-step "all tests" run_tests "$build/gcc"
+step "build with gcc" prepare "$build/gcc" && step "all tests" run_tests "$build/gcc"
 step "build with gcc, sanitizers" prepare "$build/sanitize" \
-	-Db_sanitize=address,undefined -Db_lundef=false
-ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
-	step "tests with sanitizers" run_tests "$build/sanitize" "${sanitized_suites[@]}"
+	-Db_sanitize=address,undefined -Db_lundef=false &&
+	ASAN_OPTIONS=abort_on_error=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+		step "tests with sanitizers" run_tests "$build/sanitize" "${sanitized_suites[@]}"
 CC=clang step "build with clang" prepare "$build/clang"
 
 printf '\n'

@@ -13,21 +13,17 @@ class Tap:
         self.count = self.failed = 0
 
     def check(self, is_good: object, name: str, *details: object) -> bool:
-        """One result; details are shown where it is bad."""
+        """One result; details are shown where it is bad, on stderr, because that is what meson
+        shows of a failed test."""
         self.count += 1
         print(f"{'ok' if is_good else 'not ok'} {self.count} - {name.replace('#', '')}", flush=True)
         if not is_good:
             self.failed += 1
-            for detail in details:
-                self.note(detail)
+            print(f"not ok {self.count} - {name}", *details, sep="\n    ", file=sys.stderr)
         return bool(is_good)
 
     def equal(self, value: object, expected: object, name: str, *details: object) -> bool:
         return self.check(value == expected, name, f"{value!r} instead of {expected!r}", *details)
-
-    def note(self, text: object) -> None:
-        for line in str(text).splitlines():
-            print(f"# {line}", flush=True)
 
 
 def skip_all(reason: str) -> None:
