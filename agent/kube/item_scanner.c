@@ -1,41 +1,61 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * A state machine over single characters. Outside items it knows just enough of JSON to find its
- * way: keys of the top object, where a value ends, which brackets are open. */
+ * Two levels. Between values a state machine over single characters knows the top-level object and
+ * its "items" array. Inside a value only strings and the number of open brackets count, until it
+ * ends; it is collected in spans. Brackets of the wrong kind are left to the parser that gets the
+ * value.
+ *
+ * Stricter than JSON where no Kubernetes list needs it: a key of the top-level object is plain
+ * ASCII without escapes, so that there is one way to write "items". A value larger than its limit
+ * is not kept, only followed to its end. */
 #include "kube/item_scanner.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define DEPTH_MAX 200
-
 enum state {
-	START,	    /* { */
-	KEY_OR_END, /* " or } */
-	KEY_NEEDED, /* " */
-	KEY,	    /* inside a key of the top object */
+	START,
+	FIRST_KEY,
+	NEXT_KEY,
+	KEY,
 	COLON,
-	VALUE,	      /* the first character of a value */
-	KIND,	      /* inside the string that is the kind */
-	NESTED,	      /* inside an object, list or string that is passed over */
-	SCALAR,	      /* a number or word that is passed over */
-	COMMA_OR_END, /* , or } */
-	ITEM_OR_END,  /* { or ] */
-	ITEM_NEEDED,  /* { */
-	ITEM,	      /* inside an item */
-	ITEM_COMMA,   /* , or ] */
+	MEMBER_BEGIN,
+	MEMBER,
+	MEMBER_END,
+	FIRST_ITEM,
+	NEXT_ITEM,
+	ITEM,
+	ITEM_END,
 	END,
+};
+
+/* What is missing where a state cannot go on. */
+static const char *const problems[] = {
+	[START] = "an object is expected",
+	[FIRST_KEY] = "a key or } is expected",
+	[NEXT_KEY] = "a key is expected",
+	[KEY] = "no key of a list",
+	[COLON] = "a colon is expected",
+	[MEMBER_BEGIN] = "a value is expected",
+	[MEMBER] = "a character that stands in no value",
+	[MEMBER_END] = "a comma or } is expected",
+	[FIRST_ITEM] = "an item or ] is expected",
+	[NEXT_ITEM] = "an item is expected",
+	[ITEM] = "a character that stands in no value",
+	[ITEM_END] = "a comma or ] is expected",
+	[END] = "something follows the list",
 };
 
 void item_scanner_init(struct item_scanner *scanner, size_t item_limit)
 {
-	*scanner = (struct item_scanner){.item_limit = item_limit, .item = BUFFER_INIT};
+	*scanner = (struct item_scanner){
+		.item_limit = item_limit, .line = 1, .value = BUFFER_INIT, .state = START};
 }
 
 void item_scanner_done(struct item_scanner *scanner)
 {
-	buffer_done(&scanner->item);
+	buffer_done(&scanner->value);
 }
 
 bool item_scanner_is_complete(const struct item_scanner *scanner)
@@ -48,166 +68,189 @@ static bool is_space(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-/* Follows strings and brackets; true at the character that closes the outermost. */
-static bool closes(struct item_scanner *scanner, char c)
+static bool is_control(char c)
 {
-	if (scanner->in_string) {
-		if (scanner->is_escaped)
-			scanner->is_escaped = false;
-		else if (c == '\\')
-			scanner->is_escaped = true;
-		else if (c == '"')
-			scanner->in_string = false;
-		return !scanner->in_string && !scanner->depth;
-	}
+	return (unsigned char)c < ' ';
+}
+
+static int malformed(struct item_scanner *scanner, const char *problem)
+{
+	scanner->problem = problem;
+	return ITEM_SCANNER_MALFORMED;
+}
+
+static void advance(struct item_scanner *scanner, const char **bytes, size_t *length)
+{
+	scanner->line += **bytes == '\n';
+	scanner->offset++;
+	(*bytes)++;
+	(*length)--;
+}
+
+/* Its first character is not taken: it is the value's. */
+static int value_begin(struct item_scanner *scanner, char c, enum state state)
+{
+	if (c != '{' && c != '[' && c != '"' && !(c == '-' || (c >= '0' && c <= '9')) && c != 't' &&
+	    c != 'f' && c != 'n')
+		return malformed(scanner, problems[scanner->state]);
+	scanner->state = state;
+	scanner->is_scalar = c != '{' && c != '[' && c != '"';
+	scanner->in_string = scanner->is_escaped = scanner->is_too_large = false;
+	scanner->depth = 0;
+	scanner->n_items += state == ITEM;
+	buffer_clear(&scanner->value);
+	return ITEM_SCANNER_MORE;
+}
+
+enum follow { GOES_ON, ENDS_WITH, ENDS_BEFORE, CANNOT_BE };
+
+static enum follow follow_string(struct item_scanner *scanner, char c)
+{
+	if (is_control(c))
+		return CANNOT_BE;
+	if (scanner->is_escaped)
+		scanner->is_escaped = false;
+	else if (c == '\\')
+		scanner->is_escaped = true;
+	else if (c == '"')
+		scanner->in_string = false;
+	return !scanner->in_string && !scanner->depth ? ENDS_WITH : GOES_ON;
+}
+
+static enum follow follow(struct item_scanner *scanner, char c)
+{
+	if (scanner->in_string)
+		return follow_string(scanner, c);
+	if (is_control(c) && !is_space(c))
+		return CANNOT_BE;
+	if (scanner->is_scalar)
+		return is_space(c) || c == ',' || c == '}' || c == ']' ? ENDS_BEFORE : GOES_ON;
 	switch (c) {
-	case '"': scanner->in_string = true; return false;
+	case '"': scanner->in_string = true; return GOES_ON;
 	case '{':
-	case '[': scanner->depth++; return false;
+	case '[': scanner->depth++; return GOES_ON;
 	case '}':
-	case ']': return scanner->depth && --scanner->depth == 0;
-	default: return false;
+	case ']': return --scanner->depth ? GOES_ON : ENDS_WITH;
+	default: return GOES_ON;
 	}
 }
 
-static int begin_value(struct item_scanner *scanner, char c)
+static void value_keep(struct item_scanner *scanner, const char *bytes, size_t length)
 {
-	scanner->depth = 0;
-	scanner->in_string = scanner->is_escaped = false;
-	if (!strcmp(scanner->key, "items")) {
-		if (c != '[' || scanner->has_items)
-			return -1;
-		scanner->has_items = true;
-		return ITEM_OR_END;
-	}
-	if (!strcmp(scanner->key, "kind")) {
-		if (c != '"' || scanner->kind_length)
-			return -1;
-		return KIND;
-	}
-	if (c == '{' || c == '[' || c == '"') {
-		closes(scanner, c);
-		return NESTED;
-	}
-	return strchr("-0123456789tfn", c) ? SCALAR : -1;
+	size_t limit = scanner->state == ITEM ? scanner->item_limit : ITEM_SCANNER_MEMBER_MAX;
+
+	if (scanner->is_too_large)
+		return;
+	scanner->is_too_large = length > limit - scanner->value.length;
+	if (scanner->is_too_large)
+		buffer_clear(&scanner->value);
+	else
+		buffer_add(&scanner->value, bytes, length);
 }
 
-static int begin_item(struct item_scanner *scanner, char c)
+static int value_end(struct item_scanner *scanner)
 {
-	if (c != '{')
-		return -1;
-	scanner->depth = 0;
-	scanner->in_string = scanner->is_escaped = false;
-	scanner->is_item_too_large = false;
-	scanner->n_items++;
-	buffer_clear(&scanner->item);
-	buffer_add_char(&scanner->item, c);
-	closes(scanner, c);
-	return ITEM;
+	bool is_item = scanner->state == ITEM;
+
+	scanner->state = is_item ? ITEM_END : MEMBER_END;
+	if (scanner->is_too_large)
+		return is_item ? ITEM_SCANNER_TOO_LARGE
+			       : malformed(scanner, "a member beside the items is too large");
+	buffer_add_char(&scanner->value, '\0');
+	if (scanner->value.is_broken)
+		return -ENOMEM;
+	return is_item ? ITEM_SCANNER_ITEM : ITEM_SCANNER_MEMBER;
 }
 
-static int in_key(struct item_scanner *scanner, char c)
+static int value_take(struct item_scanner *scanner, const char **bytes, size_t *length)
 {
-	if (c == '"') {
-		/* A longer key is none we look for. */
-		size_t n = scanner->key_length < sizeof(scanner->key) ? scanner->key_length : 0;
-		scanner->key[n] = '\0';
-		return COLON;
+	const char *begin = *bytes;
+	enum follow next = GOES_ON;
+
+	while (*length && next == GOES_ON) {
+		next = follow(scanner, **bytes);
+		if (next == CANNOT_BE)
+			return malformed(scanner, problems[scanner->state]);
+		if (next != ENDS_BEFORE)
+			advance(scanner, bytes, length);
 	}
-	if (c == '\\' || (unsigned char)c < ' ')
-		return -1; /* no key of a Kubernetes list is escaped */
-	if (scanner->key_length < sizeof(scanner->key))
-		scanner->key[scanner->key_length++] = c;
-	if (scanner->key_length == sizeof(scanner->key))
-		scanner->key[0] = '\0';
-	return KEY;
+	value_keep(scanner, begin, (size_t)(*bytes - begin));
+	return next == GOES_ON ? ITEM_SCANNER_MORE : value_end(scanner);
 }
 
-static int in_kind(struct item_scanner *scanner, char c)
+static int key_take(struct item_scanner *scanner, char c)
 {
+	if (c == '\\' || is_control(c) || (unsigned char)c >= 0x7f ||
+	    (c != '"' && scanner->key_length + 1 == sizeof(scanner->key)))
+		return malformed(scanner, problems[KEY]);
+	scanner->key[scanner->key_length] = '\0';
 	if (c == '"')
-		return COMMA_OR_END;
-	if (c == '\\' || (unsigned char)c < ' ' ||
-	    scanner->kind_length + 1 >= sizeof(scanner->kind))
-		return -1;
-	scanner->kind[scanner->kind_length++] = c;
-	return KIND;
+		scanner->state = COLON;
+	else
+		scanner->key[scanner->key_length++] = c;
+	return ITEM_SCANNER_MORE;
 }
 
-static int in_item(struct item_scanner *scanner, char c)
-{
-	if (scanner->item.length >= scanner->item_limit)
-		scanner->is_item_too_large = true;
-	if (!scanner->is_item_too_large)
-		buffer_add_char(&scanner->item, c);
-	if (closes(scanner, c))
-		return ITEM_COMMA;
-	return scanner->depth > DEPTH_MAX ? -1 : ITEM;
-}
-
-static int after_scalar(char c)
-{
-	return c == ',' ? KEY_NEEDED : c == '}' ? END : -1;
-}
-
-/* The state after this character, or -1. */
-static int step(struct item_scanner *scanner, char c)
+/* The state after a character between values; the same state where it cannot be there. */
+static enum state after(struct item_scanner *scanner, char c)
 {
 	switch ((enum state)scanner->state) {
-	case KEY: return in_key(scanner, c);
-	case KIND: return in_kind(scanner, c);
-	case ITEM: return in_item(scanner, c);
-	case NESTED:
-		if (closes(scanner, c))
-			return COMMA_OR_END;
-		return scanner->depth > DEPTH_MAX ? -1 : NESTED;
-	case SCALAR:
-		if (c == ',' || c == '}')
-			return after_scalar(c);
-		return is_space(c)			      ? COMMA_OR_END
-		       : strchr("+-.0123456789aeflnrstuE", c) ? SCALAR
-							      : -1;
-	default: break;
+	case START: return c == '{' ? FIRST_KEY : START;
+	case FIRST_KEY: return c == '"' ? KEY : c == '}' ? END : FIRST_KEY;
+	case NEXT_KEY: return c == '"' ? KEY : NEXT_KEY;
+	case COLON: return c == ':' ? MEMBER_BEGIN : COLON;
+	case MEMBER_BEGIN: return c == '[' ? FIRST_ITEM : MEMBER_BEGIN; /* of items */
+	case MEMBER_END: return c == ',' ? NEXT_KEY : c == '}' ? END : MEMBER_END;
+	case FIRST_ITEM: return c == ']' ? MEMBER_END : FIRST_ITEM;
+	case ITEM_END: return c == ',' ? NEXT_ITEM : c == ']' ? MEMBER_END : ITEM_END;
+	default: return (enum state)scanner->state;
 	}
-	if (is_space(c))
-		return scanner->state;
-	switch ((enum state)scanner->state) {
-	case START: return c == '{' ? KEY_OR_END : -1;
-	case KEY_OR_END:
-		if (c == '}')
-			return END;
-		/* fall through */
-	case KEY_NEEDED: scanner->key_length = 0; return c == '"' ? KEY : -1;
-	case COLON: return c == ':' ? VALUE : -1;
-	case VALUE: return begin_value(scanner, c);
-	case COMMA_OR_END: return after_scalar(c);
-	case ITEM_OR_END:
-		if (c == ']')
-			return COMMA_OR_END;
-		/* fall through */
-	case ITEM_NEEDED: return begin_item(scanner, c);
-	case ITEM_COMMA: return c == ',' ? ITEM_NEEDED : c == ']' ? COMMA_OR_END : -1;
-	default: return -1; /* END: nothing may follow */
+}
+
+static bool is_items(const struct item_scanner *scanner)
+{
+	return !strcmp(scanner->key, "items");
+}
+
+static int between_take(struct item_scanner *scanner, const char **bytes, size_t *length)
+{
+	char c = **bytes;
+
+	if (!is_space(c)) {
+		if (scanner->state == MEMBER_BEGIN && !is_items(scanner))
+			return value_begin(scanner, c, MEMBER);
+		if ((scanner->state == FIRST_ITEM && c != ']') || scanner->state == NEXT_ITEM)
+			return value_begin(scanner, c, ITEM);
+		enum state state = after(scanner, c);
+		if (state == (enum state)scanner->state)
+			return malformed(scanner, scanner->state == MEMBER_BEGIN
+							  ? "items is no list"
+							  : problems[scanner->state]);
+		if (state == FIRST_ITEM && scanner->has_items)
+			return malformed(scanner, "items stands twice");
+		scanner->has_items |= state == FIRST_ITEM;
+		if (state == KEY)
+			scanner->key_length = 0;
+		scanner->state = state;
 	}
+	advance(scanner, bytes, length);
+	return ITEM_SCANNER_MORE;
 }
 
 int item_scanner_feed(struct item_scanner *scanner, const char **bytes, size_t *length)
 {
-	while (*length) {
-		bool was_in_item = scanner->state == ITEM;
-		int state = step(scanner, **bytes);
-		if (state < 0)
-			return ITEM_SCANNER_MALFORMED;
-		scanner->state = state;
-		scanner->offset++;
-		(*bytes)++;
-		(*length)--;
-		if (was_in_item && state == ITEM_COMMA) {
-			if (scanner->item.is_broken)
-				return -ENOMEM;
-			return scanner->is_item_too_large ? ITEM_SCANNER_TOO_LARGE
-							  : ITEM_SCANNER_ITEM;
+	int r = ITEM_SCANNER_MORE;
+
+	while (*length && r == ITEM_SCANNER_MORE) {
+		if (scanner->state == ITEM || scanner->state == MEMBER) {
+			r = value_take(scanner, bytes, length);
+		} else if (scanner->state == KEY) {
+			r = key_take(scanner, **bytes);
+			if (r == ITEM_SCANNER_MORE)
+				advance(scanner, bytes, length);
+		} else {
+			r = between_take(scanner, bytes, length);
 		}
 	}
-	return ITEM_SCANNER_MORE;
+	return r;
 }

@@ -1,455 +1,200 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Everything foreign is checked before it is kept: names are DNS labels, uids are what a kubelet
- * makes cgroup names of, container ids are hexadecimal. What is kept can therefore be printed,
- * compared and put into messages without a second thought. */
+ * Everything foreign is checked before it is kept: names are DNS names, uids are what a kubelet can
+ * make cgroup names of. What is kept can therefore be printed, compared and put into messages
+ * without a second thought.
+ *
+ * The cgroup of a static pod carries its configuration's hash instead of the uid that its mirror in
+ * the API has. Whoever may create pods may write that annotation, so only what looks like the
+ * kubelet's own hash (MD5, 32 hexadecimal digits) counts: it can never be the uid of a pod that the
+ * API made, and no pod can claim the cgroup of another one by it. */
 #include "kube/pod_parse.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_DNS   253
-#define UID_MAX	       63
-#define LABEL_KEY_MAX  317 /* prefix 253, slash, name 63 */
-#define LABEL_TEXT_MAX 63
-#define LABELS_MAX     256
-#define CONTAINERS_MAX 256
-#define ADDRESSES_MAX  64
-#define IMAGE_MAX      1024
+#include "base/name.h"
 
-/* The parsing of one pod. The first thing that refuses it is kept in result. */
-struct parse {
-	const char *place;
-	struct report *report;
-	struct pod *pod;
-	int result;
+#define HASH_KEY    "kubernetes.io/config.hash"
+#define HASH_LENGTH 32
+
+/* The parts of the object that are looked into; NULL where absent. */
+struct parts {
+	struct json_object *metadata, *spec, *status;
 };
 
-PF_PRINTF(3, 4)
-static void refuse(struct parse *parse, const char *path, const char *format, ...)
+static char *copy(struct object_reader *reader, const char *text)
 {
-	char place[256], text[256];
-	va_list arguments;
-
-	snprintf(place, sizeof(place), "%s: %s", parse->place, path);
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	report_add(parse->report, place, "%s", text);
-	if (!parse->result)
-		parse->result = POD_E_INVALID;
+	return object_copy(reader, text, strlen(text));
 }
 
-PF_PRINTF(3, 4)
-static void remark(struct parse *parse, const char *path, const char *format, ...)
-{
-	char place[256], text[256];
-	va_list arguments;
-
-	snprintf(place, sizeof(place), "%s: %s", parse->place, path);
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	report_add(parse->report, place, "%s", text);
-}
-
-static char *copy(struct parse *parse, const char *text)
-{
-	char *made = strdup(text);
-
-	if (!made)
-		parse->result = -ENOMEM;
-	return made;
-}
-
-/* A member of this type; NULL where it is absent, null, or (then refused) of another type. */
-static struct json_object *member(struct parse *parse, struct json_object *object, const char *key,
-				  enum json_type type, const char *path)
+/* A string member for a message: NULL where it is not there or not a string. */
+static const char *peek(struct json_object *object, const char *key)
 {
 	struct json_object *value;
 
-	if (!object || !json_object_object_get_ex(object, key, &value) || !value)
+	if (!json_object_is_type(object, json_type_object) ||
+	    !json_object_object_get_ex(object, key, &value) ||
+	    !json_object_is_type(value, json_type_string))
 		return NULL;
-	if (json_object_is_type(value, type))
-		return value;
-	refuse(parse, path, "is %s, not %s", json_type_to_name(json_object_get_type(value)),
-	       json_type_to_name(type));
-	return NULL;
+	return json_object_get_string(value);
 }
 
-/* The text of a string member, "" where absent. One with a NUL byte inside is refused. */
-static const char *text_of(struct parse *parse, struct json_object *object, const char *key,
-			   const char *path)
+/* "pods.json: items[3] (default/web-1)", the name only where it is one. */
+static char *place_new(struct json_object *object, const struct pod_source *source)
 {
-	struct json_object *value = member(parse, object, key, json_type_string, path);
+	struct json_object *metadata = NULL;
+	char *place;
 
-	if (!value)
-		return "";
-	const char *text = json_object_get_string(value);
-	if (strlen(text) != (size_t)json_object_get_string_len(value)) {
-		refuse(parse, path, "holds a NUL byte");
-		return "";
-	}
-	return text;
+	if (json_object_is_type(object, json_type_object))
+		json_object_object_get_ex(object, "metadata", &metadata);
+	const char *namespace = peek(metadata, "namespace"), *name = peek(metadata, "name");
+	if (!namespace || !name || !name_is_label(namespace) || !name_is_subdomain(name))
+		return strdup(source->place);
+	return asprintf(&place, "%s (%s/%s)", source->place, namespace, name) < 0 ? NULL : place;
 }
 
-/* RFC 1123: lower case letters, digits, '-' and '.', an alphanumeric at both ends. */
-static bool is_dns_name(const char *text, size_t maximum)
+static char *parse_name(struct object_reader *reader, struct json_object *object, const char *key,
+			const char *path, bool (*is_name)(const char *))
 {
-	size_t n = strlen(text);
+	const char *text = object_text(reader, object, key, path);
 
-	if (!n || n > maximum || text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.")])
-		return false;
-	return isalnum((unsigned char)text[0]) && isalnum((unsigned char)text[n - 1]);
+	if (!text[0])
+		object_complain(reader, path, "missing");
+	else if (!is_name(text))
+		object_complain(reader, path, "\"%.80s\" is no name a pod can have", text);
+	return copy(reader, text);
 }
 
-static bool is_uid(const char *text)
+static char *parse_cgroup_uid(struct object_reader *reader, struct json_object *metadata,
+			      const char *uid)
 {
-	size_t n = strlen(text);
+	static const char path[] = "metadata.annotations[" HASH_KEY "]";
+	struct json_object *annotations = object_member(reader, metadata, "annotations",
+							json_type_object, "metadata.annotations");
+	const char *hash = object_text(reader, annotations, HASH_KEY, path);
+	bool is_hash = strlen(hash) == HASH_LENGTH &&
+		       strspn(hash, "0123456789abcdef") == HASH_LENGTH;
 
-	for (size_t i = 0; i < n; i++)
-		if (!isalnum((unsigned char)text[i]) && text[i] != '-')
-			return false;
-	return n && n <= UID_MAX;
+	if (hash[0] && !is_hash)
+		object_complain(reader, path, "\"%.80s\" is no hash of a kubelet; ignored", hash);
+	return copy(reader, is_hash ? hash : uid);
 }
 
-/* No control characters, and not longer than that. */
-static bool is_plain(const char *text, size_t maximum)
+/* What an endpoint is found by. A complaint refuses the pod. */
+static void parse_identity(struct object_reader *reader, const struct parts *parts, struct pod *pod)
 {
-	size_t n = strlen(text);
-
-	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			return false;
-	return n <= maximum;
-}
-
-static char *dns_name(struct parse *parse, struct json_object *object, const char *key,
-		      const char *path, bool is_optional)
-{
-	const char *text = text_of(parse, object, key, path);
-
-	if (!text[0] && !is_optional)
-		refuse(parse, path, "is missing");
-	else if (text[0] && !is_dns_name(text, NAME_MAX_DNS))
-		refuse(parse, path, "\"%.80s\" is no DNS name", text);
-	return copy(parse, text);
-}
-
-static void parse_identity(struct parse *parse, struct json_object *metadata,
-			   struct json_object *spec)
-{
-	struct pod *pod = parse->pod;
-
-	pod->name = dns_name(parse, metadata, "name", "metadata.name", false);
-	pod->namespace = dns_name(parse, metadata, "namespace", "metadata.namespace", false);
-	const char *uid = text_of(parse, metadata, "uid", "metadata.uid");
+	pod->namespace = parse_name(reader, parts->metadata, "namespace", "metadata.namespace",
+				    name_is_label);
+	pod->name = parse_name(reader, parts->metadata, "name", "metadata.name", name_is_subdomain);
+	const char *uid = object_text(reader, parts->metadata, "uid", "metadata.uid");
 	if (!uid[0])
-		refuse(parse, "metadata.uid", "is missing");
-	else if (!is_uid(uid))
-		refuse(parse, "metadata.uid", "\"%.80s\" is no uid", uid);
-	pod->uid = copy(parse, uid);
-	pod->node = dns_name(parse, spec, "nodeName", "spec.nodeName", true);
-	pod->service_account = dns_name(parse, spec, "serviceAccountName",
-					"spec.serviceAccountName", true);
-
-	/* The kubelet names the cgroup of a static pod by its configuration's hash; the mirror pod
-	 * in the API has a uid of its own. */
-	struct json_object *annotations = member(parse, metadata, "annotations", json_type_object,
-						 "metadata.annotations");
-	const char *hash = text_of(parse, annotations, "kubernetes.io/config.hash",
-				   "metadata.annotations[kubernetes.io/config.hash]");
-	if (hash[0] && !is_uid(hash))
-		refuse(parse, "metadata.annotations[kubernetes.io/config.hash]",
-		       "\"%.80s\" is no hash", hash);
-	pod->cgroup_uid = copy(parse, hash[0] ? hash : uid);
+		object_complain(reader, "metadata.uid", "missing");
+	else if (!pod_text_is_uid(uid))
+		object_complain(reader, "metadata.uid", "\"%.80s\" is no uid", uid);
+	pod->uid = copy(reader, uid);
+	struct json_object *host_network = object_member(reader, parts->spec, "hostNetwork",
+							 json_type_boolean, "spec.hostNetwork");
+	pod->is_host_network = host_network && json_object_get_boolean(host_network);
 }
 
-static void parse_spec(struct parse *parse, struct json_object *spec, struct json_object *status)
+/* What adorns its events and selects its policies. A complaint leaves the piece out. */
+static void parse_rest(struct object_reader *reader, const struct parts *parts, struct pod *pod)
 {
-	struct json_object *host = member(parse, spec, "hostNetwork", json_type_boolean,
-					  "spec.hostNetwork");
-	const char *phase = text_of(parse, status, "phase", "status.phase");
+	const char *account = object_text(reader, parts->spec, "serviceAccountName",
+					  "spec.serviceAccountName");
+	bool is_name = name_is_subdomain(account);
 
-	parse->pod->is_host_network = host && json_object_get_boolean(host);
-	parse->pod->is_finished = !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed");
+	if (account[0] && !is_name)
+		object_complain(reader, "spec.serviceAccountName", "\"%.80s\" is no name; left out",
+				account);
+	pod->service_account = copy(reader, is_name ? account : "");
+	pod->cgroup_uid = parse_cgroup_uid(reader, parts->metadata, pod->uid ? pod->uid : "");
+	pod_parse_labels(reader, parts->metadata, pod);
+	pod_parse_owner(reader, parts->metadata, pod);
+	pod_parse_addresses(reader, parts->status, pod);
+	pod_parse_containers(reader, parts->spec, parts->status, pod);
 }
 
-static const char *label_value(const struct pod *pod, const char *key)
+/* "2026-11-23T16:19:32Z": of fixed form, so text order is time order. */
+static void parse_created(struct object_reader *reader, struct json_object *metadata,
+			  char ret_created[static POD_CREATED_MAX])
 {
-	for (size_t i = 0; i < pod->n_labels; i++)
-		if (!strcmp(pod->labels[i].key, key))
-			return pod->labels[i].value;
-	return "";
+	static const char form[] = "0000-00-00T00:00:00Z";
+	const char *path = "metadata.creationTimestamp";
+	const char *text = object_text(reader, metadata, "creationTimestamp", path);
+	bool is_time = strlen(text) == sizeof(form) - 1;
+
+	for (size_t i = 0; is_time && i < sizeof(form) - 1; i++)
+		is_time = form[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == form[i];
+	if (text[0] && !is_time)
+		object_complain(reader, path, "\"%.80s\" is no time; left out", text);
+	snprintf(ret_created, POD_CREATED_MAX, "%s", is_time ? text : "");
 }
 
-/* ReplicaSet "web-5d8f9c7b4" with label pod-template-hash=5d8f9c7b4 is of Deployment "web". */
-static void derive_workload(struct parse *parse)
+/* Its kind, its three parts, its node and whether it still runs. */
+static int parse_head(struct object_reader *reader, struct json_object *object,
+		      const struct pod_source *source, struct parts *parts, struct pod *pod)
 {
-	struct pod *pod = parse->pod;
-	const char *hash = label_value(pod, "pod-template-hash");
-	size_t n = strlen(pod->owner_name), m = strlen(hash);
+	const char *kind = object_text(reader, object, "kind", "kind");
 
-	if (!strcmp(pod->owner_kind, "ReplicaSet") && m && n > m + 1 &&
-	    pod->owner_name[n - m - 1] == '-' && !strcmp(pod->owner_name + n - m, hash)) {
-		pod->workload_kind = copy(parse, "Deployment");
-		pod->workload_name = strndup(pod->owner_name, n - m - 1);
-		if (!pod->workload_name)
-			parse->result = -ENOMEM;
-		return;
-	}
-	pod->workload_kind = copy(parse, pod->owner_kind);
-	pod->workload_name = copy(parse, pod->owner_name);
-}
-
-static struct json_object *find_controller(struct parse *parse, struct json_object *metadata)
-{
-	struct json_object *owners = member(parse, metadata, "ownerReferences", json_type_array,
-					    "metadata.ownerReferences");
-	struct json_object *flag;
-
-	for (size_t i = 0; owners && i < json_object_array_length(owners); i++) {
-		struct json_object *owner = json_object_array_get_idx(owners, i);
-		if (json_object_is_type(owner, json_type_object) &&
-		    json_object_object_get_ex(owner, "controller", &flag) &&
-		    json_object_get_boolean(flag))
-			return owner;
-	}
-	return NULL;
-}
-
-static void parse_owner(struct parse *parse, struct json_object *metadata)
-{
-	struct pod *pod = parse->pod;
-	struct json_object *owner = find_controller(parse, metadata);
-	const char *kind = text_of(parse, owner, "kind", "metadata.ownerReferences.kind");
-	const char *uid = text_of(parse, owner, "uid", "metadata.ownerReferences.uid");
-
-	if (!is_plain(kind, LABEL_TEXT_MAX) || (uid[0] && !is_uid(uid)))
-		refuse(parse, "metadata.ownerReferences", "\"%.80s\" is no owner", kind);
-	pod->owner_kind = copy(parse, kind);
-	pod->owner_uid = copy(parse, uid);
-	pod->owner_name = dns_name(parse, owner, "name", "metadata.ownerReferences.name", true);
-	if (parse->result >= 0 && pod->owner_kind && pod->owner_name)
-		derive_workload(parse);
-}
-
-static bool label_is_good(const char *key, struct json_object *value)
-{
-	return key[0] && is_plain(key, LABEL_KEY_MAX) &&
-	       json_object_is_type(value, json_type_string) &&
-	       strlen(json_object_get_string(value)) == (size_t)json_object_get_string_len(value) &&
-	       is_plain(json_object_get_string(value), LABEL_TEXT_MAX);
-}
-
-static int compare_labels(const void *a, const void *b)
-{
-	return strcmp(((const struct pod_label *)a)->key, ((const struct pod_label *)b)->key);
-}
-
-static void parse_labels(struct parse *parse, struct json_object *metadata)
-{
-	struct json_object *labels = member(parse, metadata, "labels", json_type_object,
-					    "metadata.labels");
-	struct pod *pod = parse->pod;
-
-	if (!labels)
-		return;
-	pod->labels = calloc((size_t)json_object_object_length(labels) + 1, sizeof(*pod->labels));
-	if (!pod->labels) {
-		parse->result = -ENOMEM;
-		return;
-	}
-	json_object_object_foreach(labels, key, value)
-	{
-		if (pod->n_labels == LABELS_MAX || !label_is_good(key, value)) {
-			remark(parse, "metadata.labels",
-			       "\"%.80s\" is no label, or one too many: left out", key);
-			continue;
-		}
-		struct pod_label *label = &pod->labels[pod->n_labels++];
-		label->key = copy(parse, key);
-		label->value = copy(parse, json_object_get_string(value));
-	}
-	if (parse->result >= 0)
-		qsort(pod->labels, pod->n_labels, sizeof(*pod->labels), compare_labels);
-}
-
-static void add_address(struct parse *parse, const char *text)
-{
-	struct pod *pod = parse->pod;
-	struct pf_address address;
-
-	if (pf_address_parse(text, &address) < 0 || pod->n_addresses == ADDRESSES_MAX) {
-		remark(parse, "status.podIPs", "\"%.80s\" is no address, or one too many: left out",
-		       text);
-		return;
-	}
-	for (size_t i = 0; i < pod->n_addresses; i++)
-		if (pf_address_equal(&pod->addresses[i], &address))
-			return;
-	pod->addresses[pod->n_addresses++] = address;
-}
-
-static void parse_addresses(struct parse *parse, struct json_object *status)
-{
-	struct json_object *list = member(parse, status, "podIPs", json_type_array,
-					  "status.podIPs");
-	const char *single = text_of(parse, status, "podIP", "status.podIP");
-
-	parse->pod->addresses = calloc(ADDRESSES_MAX, sizeof(*parse->pod->addresses));
-	if (!parse->pod->addresses) {
-		parse->result = -ENOMEM;
-		return;
-	}
-	if (single[0])
-		add_address(parse, single);
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *entry = json_object_array_get_idx(list, i);
-		if (json_object_is_type(entry, json_type_object))
-			add_address(parse, text_of(parse, entry, "ip", "status.podIPs.ip"));
-	}
-}
-
-/* "containerd://0123abc" */
-static void parse_container_id(struct parse *parse, const char *text,
-			       struct pod_container *container)
-{
-	const char *separator = strstr(text, "://");
-	size_t n = separator ? (size_t)(separator - text) : 0;
-	const char *id = separator ? separator + 3 : "";
-	bool is_good = !text[0] ||
-		       (n && n < 32 && strspn(text, "abcdefghijklmnopqrstuvwxyz-") == n && id[0] &&
-			strlen(id) <= 64 && !id[strspn(id, "0123456789abcdef")]);
-
-	if (!is_good)
-		remark(parse, "status.containerStatuses.containerID",
-		       "\"%.80s\" is no container id", text);
-	container->id = copy(parse, is_good ? id : "");
-	container->runtime = is_good ? strndup(text, n) : copy(parse, "");
-	if (!container->runtime)
-		parse->result = -ENOMEM;
-}
-
-static const char *spec_image(struct json_object *spec_list, const char *name)
-{
-	struct json_object *value;
-
-	for (size_t i = 0; spec_list && i < json_object_array_length(spec_list); i++) {
-		struct json_object *entry = json_object_array_get_idx(spec_list, i);
-		if (json_object_is_type(entry, json_type_object) &&
-		    json_object_object_get_ex(entry, "name", &value) &&
-		    json_object_is_type(value, json_type_string) &&
-		    !strcmp(json_object_get_string(value), name) &&
-		    json_object_object_get_ex(entry, "image", &value) &&
-		    json_object_is_type(value, json_type_string))
-			return json_object_get_string(value);
-	}
-	return "";
-}
-
-static void add_container(struct parse *parse, struct json_object *status,
-			  struct json_object *spec_list, bool is_init)
-{
-	struct pod *pod = parse->pod;
-	const char *name = text_of(parse, status, "name", "status.containerStatuses.name");
-	const char *image = text_of(parse, status, "image", "status.containerStatuses.image");
-
-	if (!is_dns_name(name, LABEL_TEXT_MAX) || pod->n_containers == CONTAINERS_MAX) {
-		remark(parse, "status.containerStatuses",
-		       "\"%.80s\" is no container, or one too many", name);
-		return;
-	}
-	if (spec_image(spec_list, name)[0])
-		image = spec_image(spec_list,
-				   name); /* as the user wrote it, not the digest it became */
-	struct pod_container *container = &pod->containers[pod->n_containers++];
-	container->is_init = is_init;
-	container->name = copy(parse, name);
-	container->image = copy(parse, is_plain(image, IMAGE_MAX) ? image : "");
-	parse_container_id(
-		parse,
-		text_of(parse, status, "containerID", "status.containerStatuses.containerID"),
-		container);
-}
-
-static void parse_containers(struct parse *parse, struct json_object *spec,
-			     struct json_object *status)
-{
-	static const struct {
-		const char *status_key, *spec_key;
-		bool is_init;
-	} kinds[] = {
-		{"containerStatuses", "containers", false},
-		{"initContainerStatuses", "initContainers", true},
-		{"ephemeralContainerStatuses", "ephemeralContainers", false},
-	};
-
-	parse->pod->containers = calloc(CONTAINERS_MAX, sizeof(*parse->pod->containers));
-	if (!parse->pod->containers) {
-		parse->result = -ENOMEM;
-		return;
-	}
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		struct json_object *list = member(parse, status, kinds[i].status_key,
-						  json_type_array, kinds[i].status_key);
-		struct json_object *spec_list = member(parse, spec, kinds[i].spec_key,
-						       json_type_array, kinds[i].spec_key);
-		for (size_t k = 0; list && k < json_object_array_length(list); k++) {
-			struct json_object *entry = json_object_array_get_idx(list, k);
-			if (json_object_is_type(entry, json_type_object) && parse->result >= 0)
-				add_container(parse, entry, spec_list, kinds[i].is_init);
-		}
-	}
-}
-
-/* Arrays were made for the most there can be; most pods have one or two of each. */
-static void shrink(struct pod *pod)
-{
-	void *addresses = reallocarray(pod->addresses, pod->n_addresses + 1,
-				       sizeof(*pod->addresses));
-	void *containers = reallocarray(pod->containers, pod->n_containers + 1,
-					sizeof(*pod->containers));
-
-	pod->addresses = addresses ? addresses : pod->addresses;
-	pod->containers = containers ? containers : pod->containers;
-}
-
-int pod_parse(struct json_object *object, const char *place, struct report *report,
-	      struct pod **ret_pod)
-{
-	struct parse parse = {place, report, calloc(1, sizeof(struct pod)), 0};
-
-	if (!parse.pod)
-		return -ENOMEM;
-	const char *kind = text_of(&parse, object, "kind", "kind");
-	struct json_object *metadata = member(&parse, object, "metadata", json_type_object,
-					      "metadata");
-	struct json_object *spec = member(&parse, object, "spec", json_type_object, "spec");
-	struct json_object *status = member(&parse, object, "status", json_type_object, "status");
 	if (kind[0] && strcmp(kind, "Pod") != 0)
-		refuse(&parse, "kind", "is %.64s, not Pod", kind);
-	else
-		parse_identity(&parse, metadata, spec);
-	if (!parse.result)
-		parse_spec(&parse, spec, status);
-	if (!parse.result)
-		parse_labels(&parse, metadata);
-	if (!parse.result)
-		parse_owner(&parse, metadata);
-	if (!parse.result)
-		parse_addresses(&parse, status);
-	if (!parse.result)
-		parse_containers(&parse, spec, status);
-	if (parse.result) {
-		pod_free(parse.pod);
-		return parse.result;
+		object_complain(reader, "kind", "is \"%.64s\", not Pod", kind);
+	parts->metadata = object_member(reader, object, "metadata", json_type_object, "metadata");
+	parts->spec = object_member(reader, object, "spec", json_type_object, "spec");
+	parts->status = object_member(reader, object, "status", json_type_object, "status");
+	const char *node = object_text(reader, parts->spec, "nodeName", "spec.nodeName");
+	const char *phase = object_text(reader, parts->status, "phase", "status.phase");
+	if (reader->n_wrong)
+		return POD_E_REFUSED;
+	if ((source->node && strcmp(source->node, node) != 0) || !strcmp(phase, "Succeeded") ||
+	    !strcmp(phase, "Failed"))
+		return POD_E_NOT_WANTED;
+	if (node[0] && !name_is_subdomain(node))
+		object_complain(reader, "spec.nodeName", "\"%.80s\" is no name a node can have",
+				node);
+	pod->node = copy(reader, node);
+	return 0;
+}
+
+static int parse_object(struct object_reader *reader, struct json_object *object,
+			const struct pod_source *source, struct pod *pod, char *ret_created)
+{
+	struct parts parts = {};
+
+	if (!json_object_is_type(object, json_type_object)) {
+		report_add(reader->report, reader->place, "is no object");
+		return POD_E_REFUSED;
 	}
-	shrink(parse.pod);
-	*ret_pod = parse.pod;
+	int r = parse_head(reader, object, source, &parts, pod);
+	if (r)
+		return r;
+	parse_identity(reader, &parts, pod);
+	if (reader->n_wrong)
+		return POD_E_REFUSED;
+	parse_created(reader, parts.metadata, ret_created);
+	parse_rest(reader, &parts, pod);
+	return 0;
+}
+
+int pod_parse(struct json_object *object, const struct pod_source *source, struct pod **ret_pod,
+	      char ret_created[static POD_CREATED_MAX])
+{
+	struct object_reader reader = {place_new(object, source), source->report};
+	struct pod *pod = calloc(1, sizeof(*pod));
+	int r = reader.place && pod ? parse_object(&reader, object, source, pod, ret_created)
+				    : -ENOMEM;
+
+	if (reader.error < 0)
+		r = reader.error;
+	free(reader.place);
+	if (r) {
+		pod_free(pod);
+		return r;
+	}
+	*ret_pod = pod;
 	return 0;
 }

@@ -2,12 +2,22 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * A list is read item by item: the scanner finds the text of one, json-c makes a tree of it, the
- * pod is taken out and the tree is freed before the next. Twice the same uid, the first counts;
- * twice the same name, the one that is not finished counts, else the first. */
+ * pod is taken out and the tree is freed before the next. Bytes that are no JSON refuse the whole
+ * list wherever they stand, for then nobody knows what the rest means; JSON that is no pod refuses
+ * one item.
+ *
+ * kubectl sorts members, so the kind comes after the items: a list of something else is read to its
+ * end and then refused. The items of a List say their kind, those of a PodList need not; none may
+ * say another.
+ *
+ * What only shows among all pods is settled at the end. The same uid twice: the first counts. The
+ * same name twice (finished pods are gone by then): the one that was created later counts, the
+ * first of two that are equal. The other one is named and counted as refused. */
 #include "kube/podlist.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +28,13 @@
 #include "kube/item_scanner.h"
 #include "kube/pod_parse.h"
 
-#define TREE_DEPTH_MAX 32
+#define TREE_DEPTH_MAX 64
+
+struct found_pod {
+	struct pod *pod;
+	size_t index;
+	char created[POD_CREATED_MAX];
+};
 
 struct podlist {
 	char *place;
@@ -26,8 +42,9 @@ struct podlist {
 	struct report *report;
 	struct item_scanner scanner;
 	struct json_tokener *tokener;
-	struct pod_list *list;
-	size_t capacity;
+	struct found_pod *found;
+	size_t n_found, capacity, n_refused;
+	bool has_kind;
 	int result; /* of a failed feed, for every later call */
 };
 
@@ -68,9 +85,8 @@ int podlist_new(const char *place, const char *node, struct report *report,
 	podlist->place = strdup(place);
 	podlist->node = node ? strdup(node) : NULL;
 	podlist->tokener = json_tokener_new_ex(TREE_DEPTH_MAX);
-	podlist->list = pod_list_empty();
 	item_scanner_init(&podlist->scanner, PODLIST_ITEM_MAX);
-	if (!podlist->place || (node && !podlist->node) || !podlist->tokener || !podlist->list) {
+	if (!podlist->place || (node && !podlist->node) || !podlist->tokener) {
 		podlist_free(podlist);
 		return -ENOMEM;
 	}
@@ -86,162 +102,297 @@ struct podlist *podlist_free(struct podlist *podlist)
 	item_scanner_done(&podlist->scanner);
 	if (podlist->tokener)
 		json_tokener_free(podlist->tokener);
-	pod_list_free(podlist->list);
+	for (size_t i = 0; i < podlist->n_found; i++)
+		pod_free(podlist->found[i].pod);
+	free(podlist->found);
 	free(podlist->place);
 	free(podlist->node);
 	free(podlist);
 	return NULL;
 }
 
-static int add_pod(struct podlist *podlist, struct pod *pod)
+/* Nothing of this document counts; the report says why. */
+PF_PRINTF(2, 3)
+static int refuse_document(struct podlist *podlist, const char *format, ...)
 {
-	struct pod_list *list = podlist->list;
+	char text[256], *place;
+	va_list arguments;
 
-	if (list->n_pods == podlist->capacity) {
+	podlist->result = PODLIST_E_INVALID;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (asprintf(&place, "%s:%zu", podlist->place, podlist->scanner.line) < 0)
+		return podlist->result = -ENOMEM;
+	report_add(podlist->report, place, "%s", text);
+	free(place);
+	return podlist->result;
+}
+
+static char *item_place_new(const struct podlist *podlist, size_t index)
+{
+	char *place;
+
+	return asprintf(&place, "%s: items[%zu]", podlist->place, index) < 0 ? NULL : place;
+}
+
+PF_PRINTF(3, 4)
+static int refuse_item(struct podlist *podlist, size_t index, const char *format, ...)
+{
+	char *place = item_place_new(podlist, index), text[512];
+	va_list arguments;
+
+	if (!place)
+		return -ENOMEM;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	report_add(podlist->report, place, "%s", text);
+	free(place);
+	podlist->n_refused++;
+	return 0;
+}
+
+static size_t item_index(const struct podlist *podlist)
+{
+	return podlist->scanner.n_items - 1;
+}
+
+/* The collected value as a tree, NULL for null; the outcome is in the tokener. */
+static struct json_object *value_parse(struct podlist *podlist)
+{
+	const struct buffer *value = &podlist->scanner.value;
+
+	json_tokener_reset(podlist->tokener);
+	return json_tokener_parse_ex(podlist->tokener, value->bytes, (int)value->length);
+}
+
+static int add_pod(struct podlist *podlist, const struct found_pod *found)
+{
+	if (podlist->n_found == podlist->capacity) {
 		size_t capacity = podlist->capacity ? 2 * podlist->capacity : 16;
-		struct pod **pods = reallocarray(list->pods, capacity, sizeof(*pods));
-		if (!pods)
+		struct found_pod *grown = reallocarray(podlist->found, capacity, sizeof(*grown));
+		if (!grown)
 			return -ENOMEM;
-		list->pods = pods;
+		podlist->found = grown;
 		podlist->capacity = capacity;
 	}
-	list->pods[list->n_pods++] = pod;
+	podlist->found[podlist->n_found++] = *found;
 	return 0;
 }
 
-/* Finished pods have no traffic, pods of other nodes none here. */
-static bool is_wanted(const struct podlist *podlist, const struct pod *pod)
+static int take_pod(struct podlist *podlist, struct json_object *object)
 {
-	return !pod->is_finished && (!podlist->node || !strcmp(pod->node, podlist->node));
-}
+	struct found_pod found = {.index = item_index(podlist)};
+	char *place = item_place_new(podlist, found.index);
+	const struct pod_source source = {place, podlist->node, podlist->report};
+	int r = place ? pod_parse(object, &source, &found.pod, found.created) : -ENOMEM;
 
-static int refuse_item(struct podlist *podlist, const char *why)
-{
-	char place[512];
-
-	snprintf(place, sizeof(place), "%s: items[%zu]", podlist->place,
-		 podlist->scanner.n_items - 1);
-	report_add(podlist->report, place, "%s", why);
-	podlist->list->n_refused++;
-	return 0;
+	free(place);
+	if (r == POD_E_REFUSED)
+		podlist->n_refused++;
+	if (r)
+		return r < 0 ? r : 0;
+	r = add_pod(podlist, &found);
+	if (r < 0)
+		pod_free(found.pod);
+	return r;
 }
 
 static int take_item(struct podlist *podlist)
 {
-	const struct buffer *text = &podlist->scanner.item;
-	char place[512];
-	struct pod *pod;
+	struct json_object *object = value_parse(podlist);
+	enum json_tokener_error error = json_tokener_get_error(podlist->tokener);
+	int r;
 
-	json_tokener_reset(podlist->tokener);
-	struct json_object *object = json_tokener_parse_ex(podlist->tokener, text->bytes,
-							   (int)text->length);
-	if (!object)
-		return refuse_item(
-			podlist, json_tokener_error_desc(json_tokener_get_error(podlist->tokener)));
-	snprintf(place, sizeof(place), "%s: items[%zu]", podlist->place,
-		 podlist->scanner.n_items - 1);
-	int r = pod_parse(object, place, podlist->report, &pod);
+	if (error == json_tokener_error_depth)
+		r = refuse_item(podlist, item_index(podlist), "is nested deeper than %d levels",
+				TREE_DEPTH_MAX);
+	else if (error != json_tokener_success)
+		r = refuse_document(podlist, "no JSON: items[%zu]: %s", item_index(podlist),
+				    json_tokener_error_desc(error));
+	else
+		r = take_pod(podlist, object);
 	json_object_put(object);
-	if (r == POD_E_INVALID) {
-		podlist->list->n_refused++;
-		return 0;
-	}
-	if (r < 0)
-		return r;
-	r = is_wanted(podlist, pod) ? add_pod(podlist, pod) : 0;
-	if (r < 0 || !podlist->list->n_pods ||
-	    podlist->list->pods[podlist->list->n_pods - 1] != pod)
-		pod_free(pod);
 	return r;
 }
 
-static int refuse_document(struct podlist *podlist, const char *why)
+static int take_kind(struct podlist *podlist, struct json_object *value)
 {
-	char place[512];
+	const char *kind = json_object_is_type(value, json_type_string)
+				   ? json_object_get_string(value)
+				   : "";
 
-	snprintf(place, sizeof(place), "%s: byte %zu", podlist->place, podlist->scanner.offset);
-	report_add(podlist->report, place, "%s", why);
-	return podlist->result = PODLIST_E_INVALID;
+	if (podlist->has_kind)
+		return refuse_document(podlist, "kind stands twice");
+	podlist->has_kind = true;
+	if (strcmp(kind, "PodList") != 0 && strcmp(kind, "List") != 0)
+		return refuse_document(podlist, "kind: \"%.64s\" is neither PodList nor List",
+				       kind);
+	return 0;
+}
+
+/* A page of a longer list would leave pods out without anybody noticing. */
+static int take_metadata(struct podlist *podlist, struct json_object *value)
+{
+	struct json_object *token;
+
+	if (json_object_is_type(value, json_type_object) &&
+	    json_object_object_get_ex(value, "continue", &token) &&
+	    json_object_get_string_len(token) > 0)
+		return refuse_document(podlist, "metadata.continue: only one page of a list");
+	return 0;
+}
+
+static int take_member(struct podlist *podlist)
+{
+	struct json_object *value = value_parse(podlist);
+	enum json_tokener_error error = json_tokener_get_error(podlist->tokener);
+	const char *key = podlist->scanner.key;
+	int r = 0;
+
+	if (error != json_tokener_success)
+		r = refuse_document(podlist, "no JSON: %s: %s", key,
+				    json_tokener_error_desc(error));
+	else if (!strcmp(key, "kind"))
+		r = take_kind(podlist, value);
+	else if (!strcmp(key, "metadata"))
+		r = take_metadata(podlist, value);
+	json_object_put(value);
+	return r;
 }
 
 int podlist_feed(struct podlist *podlist, const char *bytes, size_t length)
 {
-	int r = podlist->result;
+	struct item_scanner *scanner = &podlist->scanner;
 
-	while (!r && length) {
-		switch (item_scanner_feed(&podlist->scanner, &bytes, &length)) {
+	while (!podlist->result && length) {
+		int r = item_scanner_feed(scanner, &bytes, &length);
+		switch (r) {
 		case ITEM_SCANNER_MORE: break;
 		case ITEM_SCANNER_ITEM: r = take_item(podlist); break;
+		case ITEM_SCANNER_MEMBER: r = take_member(podlist); break;
 		case ITEM_SCANNER_TOO_LARGE:
-			r = refuse_item(podlist, "is larger than 4 MiB");
+			r = refuse_item(podlist, item_index(podlist), "is larger than %u MiB",
+					PODLIST_ITEM_MAX >> 20);
 			break;
 		case ITEM_SCANNER_MALFORMED:
-			return refuse_document(podlist, "this is no list in JSON");
-		default: r = -ENOMEM; break;
+			r = refuse_document(podlist, "no JSON list: %s (byte %zu)",
+					    scanner->problem, scanner->offset + 1);
+			break;
+		default: break;
 		}
+		podlist->result = r;
 	}
-	return podlist->result = r;
+	return podlist->result;
 }
 
-static int compare_names(const struct pod *a, const struct pod *b)
+static int compare_index(const struct found_pod *a, const struct found_pod *b)
 {
-	int order = strcmp(a->namespace, b->namespace);
-
-	return order ? order : strcmp(a->name, b->name);
+	return (a->index > b->index) - (a->index < b->index);
 }
 
-static int compare_by_name(const void *a, const void *b)
+static int compare_uid(const void *a_pointer, const void *b_pointer)
 {
-	return compare_names(*(struct pod *const *)a, *(struct pod *const *)b);
+	const struct found_pod *a = a_pointer, *b = b_pointer;
+	int order = strcmp(a->pod->uid, b->pod->uid);
+
+	return order ? order : compare_index(a, b);
 }
 
-static int compare_by_uid(const void *a, const void *b)
+static int compare_name(const struct found_pod *a, const struct found_pod *b)
 {
-	return strcmp((*(struct pod *const *)a)->uid, (*(struct pod *const *)b)->uid);
+	int order = strcmp(a->pod->namespace, b->pod->namespace);
+
+	return order ? order : strcmp(a->pod->name, b->pod->name);
 }
 
-/* Of neighbours in this order that are equal the first stays. */
-static void drop_equal(struct podlist *podlist, int (*compare)(const void *, const void *),
-		       const char *what)
+static int compare_name_newest_first(const void *a_pointer, const void *b_pointer)
 {
-	struct pod_list *list = podlist->list;
-	size_t kept = 0;
+	const struct found_pod *a = a_pointer, *b = b_pointer;
+	int order = compare_name(a, b);
 
-	if (!list->n_pods)
-		return;
-	qsort(list->pods, list->n_pods, sizeof(*list->pods), compare);
-	for (size_t i = 0; i < list->n_pods; i++) {
-		if (!kept || compare(&list->pods[kept - 1], &list->pods[i]) != 0) {
-			list->pods[kept++] = list->pods[i];
+	if (!order)
+		order = strcmp(b->created, a->created);
+	return order ? order : compare_index(a, b);
+}
+
+static bool is_same_uid(const struct found_pod *a, const struct found_pod *b)
+{
+	return !strcmp(a->pod->uid, b->pod->uid);
+}
+
+static bool is_same_name(const struct found_pod *a, const struct found_pod *b)
+{
+	return compare_name(a, b) == 0;
+}
+
+/* Of neighbours in this order that are the same, the first stays. */
+static int leave_out_same(struct podlist *podlist, int (*order)(const void *, const void *),
+			  bool (*is_same)(const struct found_pod *, const struct found_pod *),
+			  const char *what)
+{
+	struct found_pod *found = podlist->found;
+	size_t n_kept = 0;
+	int r = 0;
+
+	if (!podlist->n_found)
+		return 0;
+	qsort(found, podlist->n_found, sizeof(*found), order);
+	for (size_t i = 0; i < podlist->n_found; i++) {
+		if (!n_kept || !is_same(&found[n_kept - 1], &found[i])) {
+			found[n_kept++] = found[i];
 			continue;
 		}
-		report_add(podlist->report, podlist->place,
-			   "%s/%s: its %s stands twice; left out once", list->pods[i]->namespace,
-			   list->pods[i]->name, what);
-		list->n_refused++;
-		pod_free(list->pods[i]);
+		const struct pod *pod = found[i].pod;
+		if (!r)
+			r = refuse_item(podlist, found[i].index,
+					"%s/%s has the %s of items[%zu]; left out", pod->namespace,
+					pod->name, what, found[n_kept - 1].index);
+		pod_free(found[i].pod);
 	}
-	list->n_pods = kept;
+	podlist->n_found = n_kept;
+	return r;
+}
+
+static int make_list(struct podlist *podlist, struct pod_list **ret_list)
+{
+	struct pod_list *list = pod_list_empty();
+
+	if (!list)
+		return -ENOMEM;
+	list->n_refused = podlist->n_refused;
+	list->pods = calloc(podlist->n_found ? podlist->n_found : 1, sizeof(struct pod *));
+	if (!list->pods) {
+		pod_list_free(list);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < podlist->n_found; i++)
+		list->pods[list->n_pods++] = podlist->found[i].pod;
+	podlist->n_found = 0;
+	*ret_list = list;
+	return 0;
 }
 
 int podlist_finish(struct podlist *podlist, struct pod_list **ret_list)
 {
-	const char *kind = podlist->scanner.kind;
-
 	if (podlist->result)
 		return podlist->result;
+	if (!podlist->scanner.offset)
+		return refuse_document(podlist, "is empty");
 	if (!item_scanner_is_complete(&podlist->scanner))
-		return refuse_document(podlist, "it ends in the middle");
-	if (strcmp(kind, "List") != 0 && strcmp(kind, "PodList") != 0)
-		return refuse_document(podlist, "its kind is neither List nor PodList");
+		return refuse_document(podlist, "ends in the middle of the list");
+	if (!podlist->has_kind)
+		return refuse_document(podlist, "kind: missing");
 	if (!podlist->scanner.has_items)
-		return refuse_document(podlist, "it has no items");
-	drop_equal(podlist, compare_by_uid, "uid");
-	drop_equal(podlist, compare_by_name, "name");
-	*ret_list = podlist->list;
-	podlist->list = NULL;
-	podlist->result = PODLIST_E_INVALID; /* nothing can follow */
-	return 0;
+		return refuse_document(podlist, "items: missing");
+	int r = leave_out_same(podlist, compare_uid, is_same_uid, "uid");
+	if (!r)
+		r = leave_out_same(podlist, compare_name_newest_first, is_same_name, "name");
+	if (!r)
+		r = make_list(podlist, ret_list);
+	podlist->result = r ? r : PODLIST_E_INVALID; /* nothing can follow */
+	return r;
 }
 
 static int feed_file(struct podlist *podlist, int fd)
