@@ -2,14 +2,19 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * From YAML events to struct config, led by the schema. libyaml's events keep their line, so every
- * message has its place, and all that is wrong with a file is said at once.
+ * message has its place, and everything that is wrong with a file is said at once; only what is no
+ * YAML, too deep or a second document ends the reading.
  *
  * A small part of YAML: one document of mappings, lists and scalars. Anchors, aliases and tags are
- * refused: nobody needs them here, and an alias can make a small file large. */
+ * refused: nobody needs them here, and an alias can make a small file large. A section or list
+ * without value is as if it were not there (all below it may be commented out); a scalar without
+ * value is a mistake. libyaml (0.2.5) needs quadratic time for deep nesting, so depth is bounded
+ * here. */
 #include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,34 +24,111 @@
 
 #include "config/schema.h"
 
-#define FILE_MAX      (1u << 20)
-#define PATH_MAX_TEXT 160
+#define FILE_MAX     (1u << 20)
+#define DEPTH_MAX    16
+#define SECTIONS_MAX 16
+#define KEY_PATH_MAX (2 * SCHEMA_PATH_MAX) /* one beside the schema is named by its beginning */
 
 struct reader {
 	const char *name;
+	const char *text;
+	size_t length;
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool has_event;
+	unsigned depth;
 	struct report *report;
 	struct config *config;
-	bool seen[64]; /* by place in the schema */
+	size_t lines[SCHEMA_MAX]; /* where a key stands, by its place in the schema; 0: nowhere */
+	struct {
+		char path[SCHEMA_PATH_MAX];
+		size_t line;
+	} sections[SECTIONS_MAX];
+	size_t n_sections;
 	bool is_refused;
 	int error; /* negative errno, or CONFIG_E_INVALID where the rest cannot be read */
 };
 
-static void say(struct reader *reader, size_t line, const char *path, const char *text)
+/* "FILE:LINE: KEY" or "FILE:LINE"; NULL after recording that there is no memory. */
+static char *place_new(struct reader *reader, size_t line, const char *path)
 {
-	char place[PATH_MAX_TEXT + 128];
+	char *place;
+	int r = path[0] ? asprintf(&place, "%s:%zu: %s", reader->name, line, path)
+			: asprintf(&place, "%s:%zu", reader->name, line);
 
-	snprintf(place, sizeof(place), path[0] ? "%s:%zu: %.*s" : "%s:%zu", reader->name, line,
-		 PATH_MAX_TEXT, path);
-	report_add(reader->report, place, "%s", text);
+	if (r >= 0)
+		return place;
+	reader->error = -ENOMEM;
+	return NULL;
+}
+
+PF_PRINTF(4, 5)
+static void say(struct reader *reader, size_t line, const char *path, const char *format, ...)
+{
+	char *place = place_new(reader, line, path);
+	char text[256];
+	va_list arguments;
+
 	reader->is_refused = true;
+	if (!place)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	report_add(reader->report, place, "%s", text);
+	free(place);
 }
 
 static size_t event_line(const struct reader *reader)
 {
 	return reader->event.start_mark.line + 1;
+}
+
+/* libyaml knows the line of a mistake in YAML, but only the offset of one in the bytes. */
+static void say_parser_problem(struct reader *reader)
+{
+	const yaml_parser_t *parser = &reader->parser;
+	const char *problem = parser->problem ? parser->problem : "cannot be understood";
+	size_t line = parser->problem_mark.line + 1;
+
+	if (parser->error == YAML_READER_ERROR) {
+		line = 1;
+		for (size_t i = 0; i < parser->problem_offset && i < reader->length; i++)
+			line += reader->text[i] == '\n';
+	}
+	if (parser->context)
+		say(reader, line, "", "no YAML: %s %s", parser->context, problem);
+	else
+		say(reader, line, "", "no YAML: %s", problem);
+}
+
+static bool has_anchor_or_tag(const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT: return event->data.scalar.anchor || event->data.scalar.tag;
+	case YAML_MAPPING_START_EVENT:
+		return event->data.mapping_start.anchor || event->data.mapping_start.tag;
+	case YAML_SEQUENCE_START_EVENT:
+		return event->data.sequence_start.anchor || event->data.sequence_start.tag;
+	default: return event->type == YAML_ALIAS_EVENT;
+	}
+}
+
+static void check_event(struct reader *reader)
+{
+	switch (reader->event.type) {
+	case YAML_MAPPING_START_EVENT:
+	case YAML_SEQUENCE_START_EVENT: reader->depth++; break;
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT: reader->depth--; break;
+	default: break;
+	}
+	if (has_anchor_or_tag(&reader->event))
+		say(reader, event_line(reader), "", "anchors, aliases and tags are not allowed");
+	if (reader->depth > DEPTH_MAX) {
+		say(reader, event_line(reader), "", "is nested deeper than %u levels", DEPTH_MAX);
+		reader->error = CONFIG_E_INVALID;
+	}
 }
 
 /* The next event, or false where there is none: reader->error is set then. */
@@ -58,28 +140,15 @@ static bool next(struct reader *reader)
 	if (reader->error)
 		return false;
 	if (!yaml_parser_parse(&reader->parser, &reader->event)) {
-		if (reader->parser.error == YAML_MEMORY_ERROR) {
-			reader->error = -ENOMEM;
-			return false;
-		}
-		say(reader, reader->parser.problem_mark.line + 1, "",
-		    reader->parser.problem ? reader->parser.problem : "this is no YAML");
 		reader->error = CONFIG_E_INVALID;
+		if (reader->parser.error == YAML_MEMORY_ERROR)
+			reader->error = -ENOMEM;
+		else
+			say_parser_problem(reader);
 		return false;
 	}
 	reader->has_event = true;
-	const yaml_event_t *event = &reader->event;
-	bool is_odd = event->type == YAML_ALIAS_EVENT ||
-		      (event->type == YAML_SCALAR_EVENT &&
-		       (event->data.scalar.anchor || event->data.scalar.tag)) ||
-		      (event->type == YAML_MAPPING_START_EVENT &&
-		       (event->data.mapping_start.anchor || event->data.mapping_start.tag)) ||
-		      (event->type == YAML_SEQUENCE_START_EVENT &&
-		       (event->data.sequence_start.anchor || event->data.sequence_start.tag));
-	if (is_odd) {
-		say(reader, event_line(reader), "", "anchors, aliases and tags are not understood");
-		reader->error = CONFIG_E_INVALID;
-	}
+	check_event(reader);
 	return !reader->error;
 }
 
@@ -99,7 +168,34 @@ static void skip(struct reader *reader)
 	} while (depth && next(reader));
 }
 
-/* The scalar's text; NULL with a message where it holds a NUL byte. */
+/* Says what stands there instead of what should, and passes over it. */
+static void refuse_value(struct reader *reader, const char *path, const char *wanted)
+{
+	if (reader->event.type == YAML_ALIAS_EVENT)
+		return; /* said already */
+	say(reader, event_line(reader), path, "is %s, not %s",
+	    reader->event.type == YAML_MAPPING_START_EVENT    ? "a mapping"
+	    : reader->event.type == YAML_SEQUENCE_START_EVENT ? "a list"
+							      : "one value",
+	    wanted);
+	skip(reader);
+}
+
+static bool is_scalar(const struct reader *reader)
+{
+	return reader->event.type == YAML_SCALAR_EVENT;
+}
+
+/* Nothing, ~ or null without quotes. */
+static bool is_null(const struct reader *reader)
+{
+	if (!is_scalar(reader) || reader->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+		return false;
+	const char *text = (const char *)reader->event.data.scalar.value;
+	return !text[0] || !strcmp(text, "~") || !strcmp(text, "null");
+}
+
+/* The scalar's text; NULL with a message where it holds a NUL byte ("\0" in double quotes). */
 static const char *scalar(struct reader *reader, const char *path)
 {
 	const char *text = (const char *)reader->event.data.scalar.value;
@@ -110,23 +206,24 @@ static const char *scalar(struct reader *reader, const char *path)
 	return NULL;
 }
 
-static bool scalar_is_null(const struct reader *reader)
-{
-	const char *text = (const char *)reader->event.data.scalar.value;
-
-	return reader->event.data.scalar.plain_implicit &&
-	       (!text[0] || !strcmp(text, "~") || !strcmp(text, "null"));
-}
-
 static void store(struct reader *reader, const struct schema_key *key, const char *path)
 {
-	const char *text = scalar(reader, path);
-	char place[PATH_MAX_TEXT + 128];
-
-	if (!text)
+	if (!is_scalar(reader)) {
+		refuse_value(reader, path, "one value");
 		return;
-	snprintf(place, sizeof(place), "%s:%zu: %s", reader->name, event_line(reader), path);
-	int r = schema_store(key, text, reader->config, place, reader->report);
+	}
+	if (is_null(reader)) {
+		say(reader, event_line(reader), path, "has no value");
+		return;
+	}
+	const char *text = scalar(reader, path);
+	char *place = text ? place_new(reader, event_line(reader), path) : NULL;
+	if (!place)
+		return;
+	const struct schema_value value = {
+		place, text, reader->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE};
+	int r = schema_store(key, &value, reader->config, reader->report);
+	free(place);
 	if (r == CONFIG_E_INVALID)
 		reader->is_refused = true;
 	else if (r < 0)
@@ -135,116 +232,113 @@ static void store(struct reader *reader, const struct schema_key *key, const cha
 
 static void read_list(struct reader *reader, const struct schema_key *key)
 {
-	char path[PATH_MAX_TEXT];
+	size_t maximum = schema_items_max(key);
+	char path[SCHEMA_PATH_MAX + 24];
 
-	schema_list_clear(key, reader->config);
-	if (reader->event.type == YAML_SCALAR_EVENT && scalar_is_null(reader))
+	if (is_null(reader))
 		return;
 	if (reader->event.type != YAML_SEQUENCE_START_EVENT) {
-		say(reader, event_line(reader), key->path, "must be a list");
-		skip(reader);
+		refuse_value(reader, key->path, "a list");
 		return;
 	}
+	schema_list_clear(key, reader->config);
 	for (size_t i = 0; next(reader) && reader->event.type != YAML_SEQUENCE_END_EVENT; i++) {
 		snprintf(path, sizeof(path), "%s[%zu]", key->path, i);
-		if (reader->event.type != YAML_SCALAR_EVENT) {
-			say(reader, event_line(reader), path, "must be one value");
-			skip(reader);
-		} else if (key->type != SCHEMA_NUMBER_LIST && i >= key->maximum) {
-			say(reader, event_line(reader), path, "is one too many");
-		} else {
+		if (i == maximum)
+			say(reader, event_line(reader), path, "is too much: at most %zu", maximum);
+		if (i < maximum)
 			store(reader, key, path);
-		}
+		else
+			skip(reader);
 	}
 }
 
-static void read_value(struct reader *reader, const struct schema_key *key)
+static void read_value(struct reader *reader, const struct schema_key *key, size_t line)
 {
-	bool *seen = &reader->seen[key - schema];
+	size_t *first = &reader->lines[key - schema];
 
-	if (*seen) {
-		say(reader, event_line(reader), key->path, "stands twice");
+	if (*first) {
+		say(reader, line, key->path, "stands twice, first in line %zu", *first);
 		skip(reader);
 		return;
 	}
-	*seen = true;
-	if (schema_is_list(key)) {
+	*first = line;
+	if (schema_is_list(key))
 		read_list(reader, key);
-	} else if (reader->event.type != YAML_SCALAR_EVENT) {
-		say(reader, event_line(reader), key->path, "must be one value");
-		skip(reader);
-	} else if (!scalar_is_null(reader) || key->type == SCHEMA_STRING ||
-		   key->type == SCHEMA_PATH) {
+	else
 		store(reader, key, key->path);
-	}
 }
 
+/* A full report names nothing more, so nothing is looked for: that would take long. */
 static void say_unknown(struct reader *reader, size_t line, const char *path)
 {
-	char text[256] = "is no known key";
-	const char *nearest = schema_nearest(path);
+	char nearest[SCHEMA_PATH_MAX];
 
-	if (nearest)
-		snprintf(text, sizeof(text), "is no known key; did you mean %s?", nearest);
-	say(reader, line, path, text);
+	if (!reader->report->n_left_out && schema_nearest(path, nearest))
+		say(reader, line, path, "no such key; did you mean %s?", nearest);
+	else
+		say(reader, line, path, "no such key");
 }
 
 static void read_mapping(struct reader *reader, const char *prefix);
 
-static void read_entry(struct reader *reader, const char *path, size_t line)
+static void read_section(struct reader *reader, const char *path, size_t line)
 {
-	const struct schema_key *key = schema_find(path);
-
-	if (key) {
-		read_value(reader, key);
-	} else if (!schema_is_section(path)) {
-		say_unknown(reader, line, path);
+	for (size_t i = 0; i < reader->n_sections; i++) {
+		if (strcmp(reader->sections[i].path, path) != 0)
+			continue;
+		say(reader, line, path, "stands twice, first in line %zu",
+		    reader->sections[i].line);
 		skip(reader);
-	} else if (reader->event.type == YAML_MAPPING_START_EVENT) {
+		return;
+	}
+	if (reader->n_sections < SECTIONS_MAX) {
+		snprintf(reader->sections[reader->n_sections].path, SCHEMA_PATH_MAX, "%.63s", path);
+		reader->sections[reader->n_sections++].line = line;
+	}
+	if (reader->event.type == YAML_MAPPING_START_EVENT)
 		read_mapping(reader, path);
-	} else if (reader->event.type != YAML_SCALAR_EVENT || !scalar_is_null(reader)) {
-		say(reader, event_line(reader), path, "must hold keys");
+	else if (!is_null(reader))
+		refuse_value(reader, path, "a mapping");
+}
+
+/* The key of the current event and its value. Sections are at most as deep as the schema's: an
+ * unknown one is passed over, so the recursion is bounded. */
+static void read_entry(struct reader *reader, const char *prefix)
+{
+	size_t line = event_line(reader);
+	char path[KEY_PATH_MAX];
+
+	if (!is_scalar(reader)) {
+		refuse_value(reader, prefix, "a key");
+		if (next(reader))
+			skip(reader);
+		return;
+	}
+	const char *word = scalar(reader, prefix);
+	bool is_nested = word && !strchr(word, '.');
+	snprintf(path, sizeof(path), "%s%s%.60s", prefix, prefix[0] ? "." : "", word ? word : "");
+	const struct schema_key *key = is_nested ? schema_find(path) : NULL;
+	bool is_section = is_nested && schema_is_section(path);
+	if (!next(reader))
+		return;
+	if (key) {
+		read_value(reader, key, line);
+	} else if (is_section) {
+		read_section(reader, path, line);
+	} else {
+		if (is_nested)
+			say_unknown(reader, line, path);
+		else if (word)
+			say(reader, line, path, "no such key; keys are nested, not joined by dots");
 		skip(reader);
 	}
 }
 
-/* Sections are at most three deep: an unknown one is passed over, so this does not recurse further.
- */
 static void read_mapping(struct reader *reader, const char *prefix)
 {
-	char path[PATH_MAX_TEXT];
-	char sections[16][64];
-	size_t n_sections = 0;
-
-	while (next(reader) && reader->event.type != YAML_MAPPING_END_EVENT) {
-		size_t line = event_line(reader);
-		if (reader->event.type != YAML_SCALAR_EVENT) {
-			say(reader, line, prefix, "has a key that is no word");
-			skip(reader);
-			if (next(reader))
-				skip(reader);
-			continue;
-		}
-		const char *word = scalar(reader, prefix);
-		snprintf(path, sizeof(path), "%s%s%.64s", prefix, prefix[0] ? "." : "",
-			 word ? word : "");
-		if (!next(reader))
-			return;
-		bool is_twice = false;
-		if (schema_is_section(path)) {
-			for (size_t i = 0; i < n_sections; i++)
-				is_twice |= !strcmp(sections[i], path);
-			if (!is_twice && n_sections < 16)
-				snprintf(sections[n_sections++], sizeof(sections[0]), "%.63s",
-					 path);
-		}
-		if (is_twice) {
-			say(reader, line, path, "stands twice");
-			skip(reader);
-		} else {
-			read_entry(reader, path, line);
-		}
-	}
+	while (next(reader) && reader->event.type != YAML_MAPPING_END_EVENT)
+		read_entry(reader, prefix);
 }
 
 static void read_document(struct reader *reader)
@@ -255,22 +349,20 @@ static void read_document(struct reader *reader)
 		return;
 	if (!next(reader)) /* document start */
 		return;
-	if (reader->event.type == YAML_MAPPING_START_EVENT) {
+	if (reader->event.type == YAML_MAPPING_START_EVENT)
 		read_mapping(reader, "");
-	} else if (reader->event.type != YAML_SCALAR_EVENT || !scalar_is_null(reader)) {
-		say(reader, event_line(reader), "", "the file must hold keys");
-		skip(reader);
-	}
+	else if (!is_null(reader))
+		refuse_value(reader, "", "a mapping of keys");
 	if (!next(reader) || !next(reader)) /* document end */
 		return;
 	if (reader->event.type != YAML_STREAM_END_EVENT)
-		say(reader, event_line(reader), "", "there is a second document");
+		say(reader, event_line(reader), "", "a second document begins");
 }
 
 int config_parse(const char *name, const char *text, size_t length, struct report *report,
 		 struct config **ret_config)
 {
-	struct reader reader = {.name = name, .report = report};
+	struct reader reader = {.name = name, .text = text, .length = length, .report = report};
 
 	if (length > FILE_MAX) {
 		report_add(report, name, "is larger than 1 MiB");
@@ -297,44 +389,45 @@ int config_parse(const char *name, const char *text, size_t length, struct repor
 }
 
 /* At most one byte more than is allowed, so that a file that grows while it is read stays bounded.
- */
-static int file_read(const char *path, char **ret_text, size_t *ret_length)
+ * -EINVAL where it is no file: a FIFO could keep us waiting, a device has no end. */
+static int file_read(int fd, char *text, size_t *ret_length)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat status;
 	size_t length = 0;
-	ssize_t n = 0;
 
-	if (fd < 0)
+	if (fstat(fd, &status) < 0)
 		return -errno;
-	char *text = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? malloc(FILE_MAX + 2)
-									: NULL;
-	int r = text ? 0 : S_ISREG(status.st_mode) ? -ENOMEM : -EINVAL;
-	while (!r && length <= FILE_MAX && (n = read(fd, text + length, FILE_MAX + 1 - length)) > 0)
+	if (S_ISDIR(status.st_mode))
+		return -EISDIR;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	while (length <= FILE_MAX) {
+		ssize_t n = read(fd, text + length, FILE_MAX + 1 - length);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (!n)
+			break;
 		length += (size_t)n;
-	if (!r && n < 0)
-		r = -errno;
-	close(fd);
-	if (r < 0) {
-		free(text);
-		return r;
 	}
-	*ret_text = text;
 	*ret_length = length;
 	return 0;
 }
 
 int config_read(const char *path, struct report *report, struct config **ret_config)
 {
-	char *text = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *text = malloc(FILE_MAX + 1);
 	size_t length = 0;
-	int r = file_read(path, &text, &length);
+	int r = fd < 0 ? -errno : text ? file_read(fd, text, &length) : -ENOMEM;
 
-	if (r < 0) {
+	if (r < 0)
 		report_add(report, path, "%s", r == -EINVAL ? "is no regular file" : strerror(-r));
-		return r;
-	}
-	r = config_parse(path, text, length, report, ret_config);
+	else
+		r = config_parse(path, text, length, report, ret_config);
+	if (fd >= 0)
+		close(fd);
 	free(text);
 	return r;
 }

@@ -5,7 +5,9 @@
  * range, message and sample file follow from the row. */
 #include "config/schema.h"
 
+#include <ctype.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define AT(field) offsetof(struct config, field)
@@ -15,11 +17,11 @@ static const char *const actions[] = {"drop", "reject", NULL};
 
 /* path, type, offset, minimum, maximum, default, words, help, example */
 const struct schema_key schema[] = {
-	{"node.name", SCHEMA_STRING, AT(node.name), 0, 253, "", NULL,
+	{"node.name", SCHEMA_NAME, AT(node.name), 0, 0, "", NULL,
 	 "Name of this node in the cluster; empty: $NODE_NAME, else the host name.", NULL},
 	{"node.cgroupRoot", SCHEMA_PATH, AT(node.cgroup_root), 0, 0, "", NULL,
 	 "Where cgroup v2 is mounted; empty: found in /proc/self/mountinfo.", NULL},
-	{"node.podRoots", SCHEMA_STRING_LIST, AT(node.pod_roots), 0, 16, "", NULL,
+	{"node.podRoots", SCHEMA_CGROUP_LIST, AT(node.pod_roots), 0, 16, "", NULL,
 	 "Cgroups that hold pods, below cgroupRoot; empty: the well-known names (kubepods.slice, "
 	 "...).",
 	 "[kubelet.slice/kubelet-kubepods.slice]"},
@@ -34,14 +36,14 @@ const struct schema_key schema[] = {
 	{"network.uplinks", SCHEMA_DEVICE_LIST, AT(network.uplinks), 0, 64, "", NULL,
 	 "Devices that lead out of the node; empty: those of default and inter-node routes.",
 	 "[eth0]"},
-	{"network.internal", SCHEMA_PREFIX_LIST, AT(network.internal), 0, 1024, "", NULL,
+	{"network.internal", SCHEMA_PREFIX_LIST, AT(network.internal), 0, 16384, "", NULL,
 	 "Networks that are not judged. Only what is listed here and below is internal.",
 	 "[10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]  # RFC 1918"},
-	{"network.podCIDRs", SCHEMA_PREFIX_LIST, AT(network.pod_cidrs), 0, 1024, "", NULL,
+	{"network.podCIDRs", SCHEMA_PREFIX_LIST, AT(network.pod_cidrs), 0, 16384, "", NULL,
 	 "Networks of pods; internal.", "[10.244.0.0/16]"},
-	{"network.serviceCIDRs", SCHEMA_PREFIX_LIST, AT(network.service_cidrs), 0, 64, "", NULL,
+	{"network.serviceCIDRs", SCHEMA_PREFIX_LIST, AT(network.service_cidrs), 0, 1024, "", NULL,
 	 "Networks of services; internal.", "[10.96.0.0/12]"},
-	{"network.nodeCIDRs", SCHEMA_PREFIX_LIST, AT(network.node_cidrs), 0, 1024, "", NULL,
+	{"network.nodeCIDRs", SCHEMA_PREFIX_LIST, AT(network.node_cidrs), 0, 16384, "", NULL,
 	 "Networks of nodes; internal. With it tunnels are denied to nodes only, without it to any "
 	 "internal address.",
 	 "[192.0.2.0/24]"},
@@ -63,7 +65,7 @@ const struct schema_key schema[] = {
 	{"nflog.queueThreshold", SCHEMA_NUMBER, AT(nflog.queue_threshold), 1, 10000, "100", NULL,
 	 "Messages the kernel collects before it wakes the agent.", NULL},
 	{"nflog.flushMilliseconds", SCHEMA_NUMBER, AT(nflog.flush_milliseconds), 10, 1000, "10",
-	 NULL, "Time after which it does so anyway.", NULL},
+	 NULL, "Time after which it does so anyway; the kernel counts in steps of 10.", NULL},
 	{"nflog.socketBuffer", SCHEMA_NUMBER, AT(nflog.socket_buffer), 65536, 268435456, "8388608",
 	 NULL, "Receive buffer in bytes.", NULL},
 	{"events.buffer", SCHEMA_NUMBER, AT(events.buffer), 65536, 1073741824, "4194304", NULL,
@@ -74,6 +76,7 @@ const struct schema_key schema[] = {
 	 "orchestrator.cluster.name of the events.", "production"},
 };
 const size_t schema_length = sizeof(schema) / sizeof(schema[0]);
+_Static_assert(sizeof(schema) / sizeof(schema[0]) <= SCHEMA_MAX, "a reader's marks");
 
 const struct schema_key *schema_find(const char *path)
 {
@@ -93,10 +96,20 @@ bool schema_is_section(const char *path)
 	return false;
 }
 
-/* Edit distance, bounded by the length of short names. */
+bool schema_is_list(const struct schema_key *key)
+{
+	return key->type >= SCHEMA_CGROUP_LIST;
+}
+
+size_t schema_items_max(const struct schema_key *key)
+{
+	return key->type == SCHEMA_NUMBER_LIST ? SCHEMA_NUMBERS_MAX : key->maximum;
+}
+
+/* Edit distance without regard to case; of long texts the beginnings are compared. */
 static unsigned distance(const char *a, const char *b)
 {
-	enum { MAX = 63 };
+	enum { MAX = SCHEMA_PATH_MAX - 1 };
 	unsigned row[MAX + 1], n = (unsigned)strnlen(a, MAX), m = (unsigned)strnlen(b, MAX);
 
 	for (unsigned k = 0; k <= m; k++)
@@ -106,7 +119,9 @@ static unsigned distance(const char *a, const char *b)
 		row[0] = i;
 		for (unsigned k = 1; k <= m; k++) {
 			unsigned above = row[k];
-			unsigned best = corner + (a[i - 1] != b[k - 1]);
+			int is_other = tolower((unsigned char)a[i - 1]) !=
+				       tolower((unsigned char)b[k - 1]);
+			unsigned best = corner + (unsigned)is_other;
 			if (above + 1 < best)
 				best = above + 1;
 			if (row[k - 1] + 1 < best)
@@ -118,22 +133,33 @@ static unsigned distance(const char *a, const char *b)
 	return row[m];
 }
 
-const char *schema_nearest(const char *path)
+static const char *last_word(const char *path)
 {
-	const char *nearest = NULL;
-	unsigned best = 4;
+	const char *dot = strrchr(path, '.');
 
-	for (size_t i = 0; i < schema_length; i++) {
-		unsigned d = distance(path, schema[i].path);
-		if (d < best) {
-			best = d;
-			nearest = schema[i].path;
-		}
-	}
-	return nearest;
+	return dot ? dot + 1 : path;
 }
 
-bool schema_is_list(const struct schema_key *key)
+/* Paths are compared by their distance; the right word in the wrong section is the second best
+ * guess. */
+bool schema_nearest(const char *path, char ret_nearest[static SCHEMA_PATH_MAX])
 {
-	return key->type >= SCHEMA_STRING_LIST;
+	const char *word = last_word(path);
+	unsigned best = (unsigned)(strnlen(word, 5) + 1) / 2 + 1;
+	bool is_found = false;
+
+	for (size_t i = 0; i < schema_length; i++) {
+		char known[SCHEMA_PATH_MAX];
+		snprintf(known, sizeof(known), "%s", schema[i].path);
+		for (char *end = known + strlen(known); end; end = strrchr(known, '.')) {
+			*end = '\0';
+			unsigned d = distance(path, known);
+			if (d >= best && (is_found || strcmp(last_word(known), word) != 0))
+				continue;
+			best = d < best ? d : best;
+			is_found = true;
+			snprintf(ret_nearest, SCHEMA_PATH_MAX, "%s", known);
+		}
+	}
+	return is_found;
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,18 +12,24 @@
 #include "base/report.h"
 #include "config/config.h"
 
+#define SCHEMA_MAX	64 /* keys */
+#define SCHEMA_PATH_MAX 64 /* bytes of a path, with its NUL */
+
 /* Every key of the configuration: the only place that knows it. */
 enum schema_type {
 	SCHEMA_STRING,
-	SCHEMA_PATH,	    /* absolute */
+	SCHEMA_NAME,	    /* a name as nodes have them, or nothing */
+	SCHEMA_PATH,	    /* absolute, or nothing */
 	SCHEMA_ENUM,	    /* one of words[], stored as its place */
 	SCHEMA_NUMBER,	    /* minimum to maximum */
-	SCHEMA_STRING_LIST, /* relative cgroup paths */
+	SCHEMA_CGROUP_LIST, /* paths below the cgroup root; maximum is of items from here on */
 	SCHEMA_DEVICE_LIST,
 	SCHEMA_PREFIX_LIST,
 	SCHEMA_NAT64_LIST,
-	SCHEMA_NUMBER_LIST,
+	SCHEMA_NUMBER_LIST, /* each from minimum to maximum; at most SCHEMA_NUMBERS_MAX */
 };
+
+#define SCHEMA_NUMBERS_MAX 64
 
 struct schema_key {
 	const char *path; /* "network.tunnels.udpPorts" */
@@ -42,14 +49,23 @@ extern const size_t schema_length;
 const struct schema_key *schema_find(const char *path);
 /* A key of any depth begins with this path and a dot. */
 bool schema_is_section(const char *path);
-/* The known key or section that looks most like this one; NULL where none is near. */
-const char *schema_nearest(const char *path);
-
-/* Stores a value, or one more item of a list (`item`). 0; CONFIG_E_INVALID after a report entry at
- * `place`; -ENOMEM. */
-PF_MUST_CHECK int schema_store(const struct schema_key *key, const char *text,
-			       struct config *config, const char *place, struct report *report);
 bool schema_is_list(const struct schema_key *key);
+size_t schema_items_max(const struct schema_key *key);
+/* The key or section that somebody who wrote `path` may have meant; false where none is near. */
+bool schema_nearest(const char *path, char ret_nearest[static SCHEMA_PATH_MAX]);
+
+/* One value of a file, as it was written. */
+struct schema_value {
+	const char *place; /* for messages */
+	const char *text;
+	bool is_quoted;
+};
+
+/* Stores a value, or appends one item to a list. 0; CONFIG_E_INVALID after a report entry;
+ * -ENOMEM. */
+PF_MUST_CHECK int schema_store(const struct schema_key *key, const struct schema_value *value,
+			       struct config *config, struct report *report);
+/* 0; -ENOMEM; -EINVAL where the schema refuses its own default. */
 PF_MUST_CHECK int schema_defaults(struct config *config);
-/* Forgets a list's items: the first item of a file replaces the default. */
+/* Forgets a list's items: the items of a file replace the default. */
 void schema_list_clear(const struct schema_key *key, struct config *config);

@@ -1,31 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * One value of the configuration into its field, or a sentence about what is wrong with it. */
+ * One value of the configuration into its field, or a sentence about what is wrong with it. A value
+ * is taken as it is written: YAML 1.1 would read 010 as eight and no as false, here the one is no
+ * number and the other a word. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/name.h"
 #include "config/schema.h"
 
 #define DEVICE_NAME_MAX 15 /* IFNAMSIZ - 1 */
+
+/* What the functions of this file hand to each other. */
+struct store {
+	const struct schema_key *key;
+	const struct schema_value *value;
+	struct report *report;
+};
 
 static void *field_at(const struct schema_key *key, struct config *config)
 {
 	return (char *)config + key->offset;
 }
 
-static int refuse(struct report *report, const char *place, const char *text, const char *why)
+/* "VALUE" why */
+static int refuse(const struct store *store, const char *why)
 {
-	report_add(report, place, "\"%.64s\" %s", text, why);
+	report_add(store->report, store->value->place, "\"%.64s\" %s", store->value->text, why);
 	return CONFIG_E_INVALID;
 }
 
-static int store_string(const struct schema_key *key, const char *text, char **field)
+/* The same for a value that is known to be made of harmless characters. */
+static int refuse_bare(const struct store *store, const char *why)
 {
-	char *copy = strdup(text);
+	report_add(store->report, store->value->place, "%.64s %s", store->value->text, why);
+	return CONFIG_E_INVALID;
+}
 
+static bool has_control_character(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
+static int store_string(const struct store *store, char **field)
+{
+	const char *text = store->value->text;
+	size_t maximum = store->key->type == SCHEMA_PATH ? PATH_MAX - 1 : store->key->maximum;
+
+	if (has_control_character(text))
+		return refuse(store, "holds a control character");
+	if (store->key->type == SCHEMA_PATH && text[0] && text[0] != '/')
+		return refuse(store, "is no absolute path");
+	if (store->key->type == SCHEMA_NAME && text[0] && !name_is_subdomain(text))
+		return refuse(store, "is no name: lower case letters, digits, '-' and '.', at most "
+				     "253");
+	if (store->key->type != SCHEMA_NAME && strlen(text) > maximum)
+		return refuse(store, "is too long");
+	char *copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
 	free(*field);
@@ -33,54 +71,43 @@ static int store_string(const struct schema_key *key, const char *text, char **f
 	return 0;
 }
 
-static int number_parse(const char *text, uint32_t minimum, uint32_t maximum, uint32_t *ret_number)
+static int store_enum(const struct store *store, unsigned *field)
 {
-	uint64_t number = 0;
-	size_t n = strspn(text, "0123456789");
+	char choices[128] = "";
 
-	if (!n || text[n] || n > 10)
-		return -EINVAL;
-	for (size_t i = 0; i < n; i++)
+	for (unsigned i = 0; store->key->words[i]; i++) {
+		if (!strcmp(store->key->words[i], store->value->text)) {
+			*field = i;
+			return 0;
+		}
+		strncat(choices, i ? " or " : "is not ", sizeof(choices) - strlen(choices) - 1);
+		strncat(choices, store->key->words[i], sizeof(choices) - strlen(choices) - 1);
+	}
+	return refuse(store, choices);
+}
+
+static int store_number(const struct store *store, uint32_t *ret_number)
+{
+	const struct schema_key *key = store->key;
+	const char *text = store->value->text;
+	size_t n = strspn(text, "0123456789");
+	uint64_t number = 0;
+
+	if (store->value->is_quoted)
+		return refuse(store, "is a text; a number stands without quotes");
+	if (!n || text[n] || (text[0] == '0' && n > 1))
+		return refuse(store, "is no whole number");
+	for (size_t i = 0; i < n && number <= UINT32_MAX; i++)
 		number = number * 10 + (uint64_t)(text[i] - '0');
-	if (number < minimum || number > maximum)
-		return -ERANGE;
+	if (number < key->minimum || number > key->maximum) {
+		report_add(store->report, store->value->place, "%.20s is not between %u and %u",
+			   text, key->minimum, key->maximum);
+		return CONFIG_E_INVALID;
+	}
 	*ret_number = (uint32_t)number;
 	return 0;
 }
 
-static int number_check(const struct schema_key *key, const char *text, uint32_t *ret_number,
-			const char *place, struct report *report)
-{
-	int r = number_parse(text, key->minimum, key->maximum, ret_number);
-
-	if (r == -EINVAL)
-		return refuse(report, place, text, "is not a whole number");
-	if (r < 0) {
-		report_add(report, place, "%.20s is not between %u and %u", text, key->minimum,
-			   key->maximum);
-		return CONFIG_E_INVALID;
-	}
-	return 0;
-}
-
-static int store_enum(const struct schema_key *key, const char *text, void *field,
-		      const char *place, struct report *report)
-{
-	char choices[128] = "";
-
-	for (unsigned i = 0; key->words[i]; i++) {
-		if (!strcmp(key->words[i], text)) {
-			*(unsigned *)field = i;
-			return 0;
-		}
-		strncat(choices, i ? " or " : "", sizeof(choices) - strlen(choices) - 1);
-		strncat(choices, key->words[i], sizeof(choices) - strlen(choices) - 1);
-	}
-	report_add(report, place, "\"%.64s\" is not %s", text, choices);
-	return CONFIG_E_INVALID;
-}
-
-/* Lists grow by one item; they are short. */
 static int list_push(void **items, size_t *n, size_t size, const void *item)
 {
 	void *grown = reallocarray(*items, *n + 1, size);
@@ -93,16 +120,38 @@ static int list_push(void **items, size_t *n, size_t size, const void *item)
 	return 0;
 }
 
-static int store_text_item(const struct schema_key *key, const char *text, struct string_list *list,
-			   const char *place, struct report *report)
+/* As dev_valid_name() of net/core/dev.c has it. */
+static bool is_device_name(const char *text)
 {
-	if (!text[0] || strstr(text, "..") || text[0] == '/')
-		return refuse(report, place, text,
-			      key->type == SCHEMA_DEVICE_LIST ? "is no device name"
-							      : "is no path below the cgroup root");
-	if (key->type == SCHEMA_DEVICE_LIST &&
-	    (strlen(text) > DEVICE_NAME_MAX || strpbrk(text, "/ :")))
-		return refuse(report, place, text, "is no device name");
+	return text[0] && strlen(text) <= DEVICE_NAME_MAX && strcmp(text, ".") != 0 &&
+	       strcmp(text, "..") != 0 && !strpbrk(text, "/: \t\n\v\f\r") &&
+	       !has_control_character(text);
+}
+
+/* "a/b": no slash at the ends, no empty component, none that leads elsewhere. */
+static bool is_cgroup_path(const char *text)
+{
+	if (strlen(text) >= PATH_MAX || has_control_character(text))
+		return false;
+	for (;;) {
+		size_t n = strcspn(text, "/");
+		if (!n || n > NAME_MAX || !strncmp(text, ".", n) ||
+		    (n == 2 && !strncmp(text, "..", n)))
+			return false;
+		if (!text[n])
+			return true;
+		text += n + 1;
+	}
+}
+
+static int store_text_item(const struct store *store, struct string_list *list)
+{
+	const char *text = store->value->text;
+
+	if (store->key->type == SCHEMA_DEVICE_LIST && !is_device_name(text))
+		return refuse(store, "is no device name");
+	if (store->key->type == SCHEMA_CGROUP_LIST && !is_cgroup_path(text))
+		return refuse(store, "is no path below the cgroup root");
 	char *copy = strdup(text);
 	int r = copy ? list_push((void **)&list->strings, &list->n_strings, sizeof(copy), &copy)
 		     : -ENOMEM;
@@ -111,65 +160,83 @@ static int store_text_item(const struct schema_key *key, const char *text, struc
 	return r;
 }
 
-static int prefix_check(const struct schema_key *key, const char *text, const char *place,
-			struct report *report, struct pf_prefix *ret_prefix)
+/* "10.0.0.1/8" has host bits set: what was probably meant is 10.0.0.0/8. */
+static int refuse_host_bits(const struct store *store)
 {
-	switch (pf_prefix_parse(text, ret_prefix)) {
-	case 0: break;
-	case -EDOM: return refuse(report, place, text, "has host bits set");
-	case -ERANGE: return refuse(report, place, text, "is longer than an address");
-	default: return refuse(report, place, text, "is no network in CIDR notation");
-	}
-	if (!ret_prefix->length)
-		return refuse(report, place, text, "would make every address internal");
-	if (key->type == SCHEMA_NAT64_LIST &&
-	    (ret_prefix->address.family != AF_INET6 || ret_prefix->length != 96))
-		return refuse(report, place, text,
-			      "is no IPv6 /96, the only NAT64 length understood");
-	return 0;
+	char text[PF_PREFIX_TEXT];
+	struct pf_prefix prefix = {};
+
+	snprintf(text, sizeof(text), "%s", store->value->text);
+	char *slash = strchr(text, '/');
+	if (!slash)
+		return refuse(store, "has host bits set");
+	*slash = '\0';
+	if (pf_address_parse(text, &prefix.address) < 0)
+		return refuse(store, "has host bits set");
+	prefix.length = (uint8_t)strtoul(slash + 1, NULL, 10);
+	for (size_t bit = prefix.length; bit < 8 * pf_address_size(&prefix.address); bit++)
+		prefix.address.bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+	report_add(store->report, store->value->place, "%.64s has host bits set; write %s",
+		   store->value->text, pf_prefix_format(&prefix, text));
+	return CONFIG_E_INVALID;
 }
 
-static int store_prefix_item(const struct schema_key *key, const char *text,
-			     struct prefix_list *list, const char *place, struct report *report)
+static int check_nat64(const struct store *store, const struct pf_prefix *prefix)
+{
+	uint8_t length = prefix->length;
+
+	if (prefix->address.family == AF_INET6 && length == 96)
+		return 0;
+	if (prefix->address.family == AF_INET6 && length >= 32 && length <= 64 && length % 8 == 0)
+		return refuse_bare(store, "may be a NAT64 prefix, but only /96 is understood");
+	return refuse_bare(store, "is no NAT64 prefix: IPv6 and /96");
+}
+
+static int store_prefix_item(const struct store *store, struct prefix_list *list)
 {
 	struct pf_prefix prefix;
-	int r = prefix_check(key, text, place, report, &prefix);
+	int r = 0;
 
+	switch (pf_prefix_parse(store->value->text, &prefix)) {
+	case 0: break;
+	case -EDOM: return refuse_host_bits(store);
+	case -ERANGE: return refuse_bare(store, "has a prefix length beyond the address");
+	default: return refuse(store, "is no network in CIDR notation");
+	}
+	if (store->key->type == SCHEMA_NAT64_LIST)
+		r = check_nat64(store, &prefix);
+	else if (!prefix.length)
+		r = refuse_bare(store, "is every address: nothing would be external");
 	return r ? r
 		 : list_push((void **)&list->prefixes, &list->n_prefixes, sizeof(prefix), &prefix);
 }
 
-static int store_number_item(const struct schema_key *key, const char *text,
-			     struct number_list *list, const char *place, struct report *report)
+static int store_number_item(const struct store *store, struct number_list *list)
 {
 	uint32_t number;
-	int r = number_check(key, text, &number, place, report);
+	int r = store_number(store, &number);
 
 	return r ? r
 		 : list_push((void **)&list->numbers, &list->n_numbers, sizeof(number), &number);
 }
 
-int schema_store(const struct schema_key *key, const char *text, struct config *config,
-		 const char *place, struct report *report)
+int schema_store(const struct schema_key *key, const struct schema_value *value,
+		 struct config *config, struct report *report)
 {
+	const struct store store = {key, value, report};
 	void *field = field_at(key, config);
 
 	switch (key->type) {
 	case SCHEMA_STRING:
-		if (strlen(text) > key->maximum)
-			return refuse(report, place, text, "is too long");
-		return store_string(key, text, field);
-	case SCHEMA_PATH:
-		if (text[0] && text[0] != '/')
-			return refuse(report, place, text, "is no absolute path");
-		return store_string(key, text, field);
-	case SCHEMA_ENUM: return store_enum(key, text, field, place, report);
-	case SCHEMA_NUMBER: return number_check(key, text, field, place, report);
-	case SCHEMA_STRING_LIST:
-	case SCHEMA_DEVICE_LIST: return store_text_item(key, text, field, place, report);
+	case SCHEMA_NAME:
+	case SCHEMA_PATH: return store_string(&store, field);
+	case SCHEMA_ENUM: return store_enum(&store, field);
+	case SCHEMA_NUMBER: return store_number(&store, field);
+	case SCHEMA_CGROUP_LIST:
+	case SCHEMA_DEVICE_LIST: return store_text_item(&store, field);
 	case SCHEMA_PREFIX_LIST:
-	case SCHEMA_NAT64_LIST: return store_prefix_item(key, text, field, place, report);
-	case SCHEMA_NUMBER_LIST: return store_number_item(key, text, field, place, report);
+	case SCHEMA_NAT64_LIST: return store_prefix_item(&store, field);
+	case SCHEMA_NUMBER_LIST: return store_number_item(&store, field);
 	}
 	return -EINVAL;
 }
@@ -181,7 +248,7 @@ void schema_list_clear(const struct schema_key *key, struct config *config)
 	struct number_list *numbers = field_at(key, config);
 
 	switch (key->type) {
-	case SCHEMA_STRING_LIST:
+	case SCHEMA_CGROUP_LIST:
 	case SCHEMA_DEVICE_LIST:
 		for (size_t i = 0; i < strings->n_strings; i++)
 			free(strings->strings[i]);
@@ -201,18 +268,20 @@ void schema_list_clear(const struct schema_key *key, struct config *config)
 	}
 }
 
-static int default_list(const struct schema_key *key, struct config *config, struct report *report)
+static int default_store(const struct schema_key *key, struct config *config, struct report *report)
 {
 	char text[128], *rest = text;
+	int r = 0;
 
-	strncpy(text, key->fallback, sizeof(text) - 1);
-	text[sizeof(text) - 1] = '\0';
-	for (char *item; (item = strsep(&rest, " "));) {
-		int r = item[0] ? schema_store(key, item, config, key->path, report) : 0;
-		if (r)
-			return r;
-	}
-	return 0;
+	snprintf(text, sizeof(text), "%s", key->fallback);
+	if (!schema_is_list(key))
+		return schema_store(key, &(struct schema_value){key->path, text, false}, config,
+				    report);
+	for (char *item; !r && (item = strsep(&rest, " "));)
+		if (item[0])
+			r = schema_store(key, &(struct schema_value){key->path, item, false},
+					 config, report);
+	return r;
 }
 
 int schema_defaults(struct config *config)
@@ -222,12 +291,9 @@ int schema_defaults(struct config *config)
 
 	report_init(&report);
 	for (size_t i = 0; i < schema_length && !r; i++)
-		r = schema_is_list(&schema[i]) ? default_list(&schema[i], config, &report)
-					       : schema_store(&schema[i], schema[i].fallback,
-							      config, schema[i].path, &report);
+		r = default_store(&schema[i], config, &report);
 	report_done(&report);
-	return r > 0 ? -EINVAL
-		     : r; /* a default that its own schema refuses: a unit test sees to it */
+	return r > 0 ? -EINVAL : r;
 }
 
 struct config *config_free(struct config *config)
@@ -237,7 +303,7 @@ struct config *config_free(struct config *config)
 	for (size_t i = 0; i < schema_length; i++) {
 		if (schema_is_list(&schema[i]))
 			schema_list_clear(&schema[i], config);
-		else if (schema[i].type == SCHEMA_STRING || schema[i].type == SCHEMA_PATH)
+		else if (schema[i].type <= SCHEMA_PATH)
 			free(*(char **)field_at(&schema[i], config));
 	}
 	free(config);
