@@ -7,7 +7,7 @@
  * may be there the next moment, its event long consumed.
  *
  * So what is new in one of these states is looked at again after 10, 20, 40 ... 5120 ms, which is
- * one readlink for each, and the view is read again only where something moved. True host pods stay
+ * one stat() for each, and the view is read again only where something moved. True host pods stay
  * as they are and cost nothing after ten seconds. */
 #include "node/settling.h"
 
