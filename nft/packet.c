@@ -4,7 +4,14 @@
  * The head of a packet, read from what was captured of it. Every read asks the cursor whether the
  * bytes are there; a capture that ends early is normal and only sets is_truncated. What contradicts
  * itself (a header length below its minimum, another version than the ethertype says) is refused,
- * because an event made of it would lie. */
+ * because an event made of it would lie. So would what stands behind the packet's own end, in the
+ * padding of its frame: the cursor ends where the packet does.
+ *
+ * The chain of IPv6 extension headers is walked as ipv6_find_hdr() walks it for nftables, so that
+ * `protocol` is what rules and ledger call meta l4proto. Mobility, HIP and Shim6 headers end it.
+ *
+ * TCP in segments of more than 64 KiB ("BIG TCP", Linux 5.19, IPv4 6.3) has no length that fits its
+ * header: it is zero, for IPv6 with or without a hop-by-hop header before TCP. */
 #include <podfence/packet.h>
 
 #include <arpa/inet.h>
@@ -18,9 +25,6 @@
 #define PROTOCOL_UDPLITE 136
 #define PROTOCOL_DCCP	 33
 #define PROTOCOL_SCTP	 132
-#define PROTOCOL_MH	 135
-#define PROTOCOL_SHIM6	 140
-#define PROTOCOL_HIP	 139
 
 /* A chain of extension headers longer than this is nobody's traffic; the rest is not looked at. */
 #define EXTENSION_HEADERS_MAX 16
@@ -39,6 +43,12 @@ static const uint8_t *take(struct cursor *cursor, size_t length)
 	cursor->at += length;
 	cursor->left -= length;
 	return at;
+}
+
+static void end_at(struct cursor *cursor, size_t left)
+{
+	if (cursor->left > left)
+		cursor->left = left;
 }
 
 static uint16_t read16(const uint8_t *bytes)
@@ -99,7 +109,13 @@ static void read_transport(struct cursor *cursor, struct pf_packet *packet)
 	case PROTOCOL_SCTP:
 	case PROTOCOL_DCCP: read_ports(cursor, packet); break;
 	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6: read_icmp(cursor, packet); break;
+		if (packet->ethertype == ETHERTYPE_IPV4)
+			read_icmp(cursor, packet);
+		break;
+	case IPPROTO_ICMPV6:
+		if (packet->ethertype == ETHERTYPE_IPV6)
+			read_icmp(cursor, packet);
+		break;
 	}
 }
 
@@ -115,17 +131,21 @@ static int parse_ipv4(struct cursor *cursor, struct pf_packet *packet)
 
 	if (!header)
 		return PF_PACKET_E_SHORT;
-	size_t options = (size_t)(header[0] & 15) * 4;
-	if (header[0] >> 4 != 4 || options < 20 || read16(header + 2) < options)
+	size_t own = (size_t)(header[0] & 15) * 4, total = read16(header + 2);
+	bool is_big = !total && header[9] == IPPROTO_TCP;
+	if (header[0] >> 4 != 4 || own < 20 || (total < own && !is_big))
 		return PF_PACKET_E_MALFORMED;
-	packet->length = read16(header + 2);
+	if (is_big)
+		total = 20 + cursor->left;
+	end_at(cursor, total - 20);
+	packet->length = (uint32_t)total;
 	packet->fragment_offset = (uint16_t)((read16(header + 6) & 0x1fff) * 8);
 	packet->is_fragment = packet->fragment_offset || header[6] & 0x20;
 	packet->hop_limit = header[8];
 	packet->protocol = header[9];
 	read_address(&packet->source, AF_INET, header + 12);
 	read_address(&packet->destination, AF_INET, header + 16);
-	if (!take(cursor, options - 20)) {
+	if (!take(cursor, own - 20)) {
 		packet->is_truncated = true;
 		return 0;
 	}
@@ -140,10 +160,7 @@ static bool is_extension(uint8_t protocol)
 	case IPPROTO_ROUTING:
 	case IPPROTO_DSTOPTS:
 	case IPPROTO_FRAGMENT:
-	case IPPROTO_AH:
-	case PROTOCOL_MH:
-	case PROTOCOL_HIP:
-	case PROTOCOL_SHIM6: return true;
+	case IPPROTO_AH: return true;
 	default: return false;
 	}
 }
@@ -161,7 +178,7 @@ static bool skip_extension(struct cursor *cursor, struct pf_packet *packet)
 							     : ((size_t)header[1] + 1) * 8;
 	if (packet->protocol == IPPROTO_FRAGMENT) {
 		packet->fragment_offset = read16(header + 2) & 0xfff8;
-		packet->is_fragment = packet->fragment_offset || header[3] & 1;
+		packet->is_fragment |= packet->fragment_offset || header[3] & 1;
 	}
 	packet->protocol = header[0];
 	return length <= 8 || take(cursor, length - 8);
@@ -175,8 +192,11 @@ static int parse_ipv6(struct cursor *cursor, struct pf_packet *packet)
 		return PF_PACKET_E_SHORT;
 	if (header[0] >> 4 != 6)
 		return PF_PACKET_E_MALFORMED;
-	uint32_t payload = read16(header + 4);
-	packet->length = payload ? 40 + payload : 40 + (uint32_t)cursor->left;
+	size_t payload = read16(header + 4);
+	if (!payload && (header[6] == IPPROTO_HOPOPTS || header[6] == IPPROTO_TCP))
+		payload = cursor->left;
+	end_at(cursor, payload);
+	packet->length = 40 + (uint32_t)payload;
 	packet->protocol = header[6];
 	packet->hop_limit = header[7];
 	read_address(&packet->source, AF_INET6, header + 8);

@@ -8,19 +8,21 @@
 /* What the head of one packet says. Pure value: no pointer into the parsed bytes. */
 struct pf_packet {
 	struct pf_address source, destination; /* for ARP: sender and target protocol address */
-	uint32_t length;    /* bytes, from the IP header (jumbograms: as captured) */
+	uint32_t length;    /* bytes, from the IP header (jumbograms, BIG TCP: as captured) */
 	uint16_t ethertype; /* host order, 0x0800, 0x86dd or 0x0806 */
-	uint8_t protocol;   /* IANA number, after all IPv6 extension headers */
+	uint8_t protocol;   /* IANA number; IPv6: where nftables ends the extension headers */
 	uint8_t hop_limit;
 	bool has_ports; /* TCP, UDP, UDP-Lite, SCTP, DCCP with the ports captured */
 	uint16_t source_port, destination_port; /* host order */
 	bool has_tcp_flags;
 	uint8_t tcp_flags; /* the flag byte: FIN 0x01 ... CWR 0x80 */
-	bool has_icmp;
+	bool has_icmp;	   /* ICMP over IPv4, ICMPv6 over IPv6 */
 	uint8_t icmp_type, icmp_code;
 	bool is_fragment;	  /* fragment offset or more-fragments set */
 	uint16_t fragment_offset; /* bytes; when not zero there is no transport header */
-	bool is_truncated;	  /* the capture ended before the transport header did */
+	/* The capture or the packet itself ended before the transport header did, or more extension
+	 * headers than anybody needs stand before it. */
+	bool is_truncated;
 };
 
 enum {
