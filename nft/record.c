@@ -22,30 +22,29 @@ static uint32_t read32(const void *bytes)
 	return ntohl(value);
 }
 
-static bool read_timestamp(const void *bytes, struct pf_nflog_record *record)
+/* A time that cannot be is no time; the record is worth keeping without it. */
+static void read_timestamp(const void *bytes, struct pf_nflog_record *record)
 {
 	struct nfulnl_msg_packet_timestamp stamp;
 
 	memcpy(&stamp, bytes, sizeof(stamp));
 	uint64_t seconds = be64toh(stamp.sec), usec = be64toh(stamp.usec);
 	if (usec >= 1000000 || seconds > UINT64_MAX / 2000000)
-		return false;
+		return;
 	record->has_timestamp = true;
 	record->timestamp_usec = seconds * 1000000 + usec;
-	return true;
 }
 
-static bool read_hwaddr(const void *bytes, struct pf_nflog_record *record)
+static void read_hwaddr(const void *bytes, struct pf_nflog_record *record)
 {
 	struct nfulnl_msg_packet_hw hw;
 
 	memcpy(&hw, bytes, sizeof(hw));
 	uint16_t length = ntohs(hw.hw_addrlen);
 	if (length > sizeof(record->source_mac))
-		return true; /* InfiniBand and the like: simply not kept */
+		return; /* InfiniBand and the like: simply not kept */
 	record->source_mac_length = (uint8_t)length;
 	memcpy(record->source_mac, hw.hw_addr, length);
-	return true;
 }
 
 static bool read_prefix(const char *bytes, size_t length, struct pf_nflog_record *record)
@@ -105,8 +104,8 @@ static bool read_attribute(unsigned type, const uint8_t *bytes, size_t length,
 		record->has_sequence = true;
 		record->sequence = read32(bytes);
 		break;
-	case NFULA_TIMESTAMP: return read_timestamp(bytes, record);
-	case NFULA_HWADDR: return read_hwaddr(bytes, record);
+	case NFULA_TIMESTAMP: read_timestamp(bytes, record); break;
+	case NFULA_HWADDR: read_hwaddr(bytes, record); break;
 	case NFULA_PREFIX: return read_prefix((const char *)bytes, length, record);
 	case NFULA_PAYLOAD:
 		record->payload = bytes;
