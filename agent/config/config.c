@@ -24,10 +24,11 @@
 
 #include "config/schema.h"
 
-#define FILE_MAX     (1u << 20)
-#define DEPTH_MAX    16
-#define SECTIONS_MAX 16
-#define KEY_PATH_MAX (2 * SCHEMA_PATH_MAX) /* one beside the schema is named by its beginning */
+#define FILE_MAX	(1u << 20)
+#define DEPTH_MAX	16
+#define SECTIONS_MAX	16
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+#define KEY_PATH_MAX	(2 * SCHEMA_PATH_MAX) /* one beside the schema is named by its beginning */
 
 struct reader {
 	const char *name;
@@ -368,13 +369,20 @@ int config_parse(const char *name, const char *text, size_t length, struct repor
 		report_add(report, name, "is larger than 1 MiB");
 		return CONFIG_E_INVALID;
 	}
+	/* libyaml takes "---" after a byte order mark for a word. */
+	if (length >= strlen(BYTE_ORDER_MARK) &&
+	    !memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK))) {
+		reader.text += strlen(BYTE_ORDER_MARK);
+		reader.length -= strlen(BYTE_ORDER_MARK);
+	}
 	reader.config = calloc(1, sizeof(*reader.config));
 	if (!reader.config || !yaml_parser_initialize(&reader.parser)) {
 		free(reader.config);
 		return -ENOMEM;
 	}
 	reader.error = schema_defaults(reader.config);
-	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);
+	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)reader.text,
+				     reader.length);
 	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
 	read_document(&reader);
 	if (reader.has_event)
