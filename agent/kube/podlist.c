@@ -4,7 +4,7 @@
  * A list is read item by item: the scanner finds the text of one, json-c makes a tree of it, the
  * pod is taken out and the tree is freed before the next. Bytes that are no JSON refuse the whole
  * list wherever they stand, for then nobody knows what the rest means; JSON that is no pod refuses
- * one item.
+ * one item. (json-c 0.16 also takes NaN, Infinity and "1." for numbers; none is looked at.)
  *
  * kubectl sorts members, so the kind comes after the items: a list of something else is read to its
  * end and then refused. The items of a List say their kind, those of a PodList need not; none may
