@@ -36,7 +36,7 @@ static int length_parse(const char *text, unsigned *ret_length)
 
 static void bytes_mask(uint8_t *bytes, size_t size, unsigned length)
 {
-	for (size_t i = 0; i < size; i++, length = length > 8 ? length - 8 : 0)
+	for (size_t i = 0; i<size; i++, length = length> 8 ? length - 8 : 0)
 		bytes[i] &= length >= 8 ? 0xff : (uint8_t)(0xff00 >> length);
 }
 

@@ -116,6 +116,20 @@ static void load_fib(struct encoder *encoder, const struct field *field, uint32_
 	nftnl_expr_set_u32(expr, NFTNL_EXPR_FIB_FLAGS, field->offset);
 }
 
+static void load_ip_option(struct encoder *encoder, const struct field *field, uint32_t target)
+{
+	struct nftnl_expr *expr = expr_new(encoder, "exthdr");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_DREG, target);
+	nftnl_expr_set_u8(expr, NFTNL_EXPR_EXTHDR_TYPE, (uint8_t)field->key);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OFFSET, 0);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_LEN, 1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_IPV4);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_EXTHDR_FLAGS, NFT_EXTHDR_F_PRESENT);
+}
+
 static void load(struct encoder *encoder, const struct pf_selector *selector, size_t length,
 		 uint32_t target)
 {
@@ -132,6 +146,7 @@ static void load(struct encoder *encoder, const struct pf_selector *selector, si
 	case LAYER_CT: load_ct(encoder, field->key, target); break;
 	case LAYER_SOCKET: load_socket(encoder, selector, target); break;
 	case LAYER_FIB: load_fib(encoder, field, target); break;
+	case LAYER_IP_OPTION: load_ip_option(encoder, field, target); break;
 	}
 }
 

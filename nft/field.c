@@ -42,4 +42,8 @@ const struct field fields[PF_FIELD_N] = {
 			       NEEDS_NOTHING, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_SADDR},
 	[PF_FIB_DADDR_TYPE] = {"fib daddr type", "fib_addrtype", 38, 4, false, LAYER_FIB,
 			       NEEDS_NOTHING, NFT_FIB_RESULT_ADDRTYPE, NFTA_FIB_F_DADDR},
+	[PF_LOOSE_SOURCE_ROUTE] = {"ip option lsrr", NULL, 39, 1, false, LAYER_IP_OPTION, NEEDS_IP,
+				   131, 0},
+	[PF_STRICT_SOURCE_ROUTE] = {"ip option ssrr", NULL, 39, 1, false, LAYER_IP_OPTION, NEEDS_IP,
+				    137, 0},
 };

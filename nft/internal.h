@@ -101,7 +101,15 @@ struct pf_ruleset {
 };
 
 /* Field facts: everything that differs between fields stands in this one table (field.c). */
-enum layer { LAYER_META, LAYER_NETWORK, LAYER_TRANSPORT, LAYER_CT, LAYER_SOCKET, LAYER_FIB };
+enum layer {
+	LAYER_META,
+	LAYER_NETWORK,
+	LAYER_TRANSPORT,
+	LAYER_CT,
+	LAYER_SOCKET,
+	LAYER_FIB,
+	LAYER_IP_OPTION
+};
 enum dependency {
 	NEEDS_NOTHING,
 	NEEDS_IP,
@@ -119,7 +127,7 @@ struct field {
 	bool is_big_endian;
 	enum layer layer;
 	enum dependency needs;
-	uint32_t key;	 /* meta, ct key or fib result */
+	uint32_t key;	 /* meta, ct key, fib result or number of the IP option */
 	uint32_t offset; /* in the header; fib flags */
 };
 extern const struct field fields[PF_FIELD_N];

@@ -5,14 +5,22 @@
  * family (NFULNL_CFG_CMD_PF_*): that acts on the whole network namespace and disturbs every other
  * user.
  *
- * The kernel numbers what it logs per group (NFULNL_CFG_F_SEQ), so a gap tells how many messages
- * were lost between two that arrived. What is lost after the last one is invisible here; the rule's
- * counter knows it. An overrun of the receive buffer (ENOBUFS) is reported by the kernel once and
- * then the socket goes on. */
+ * The kernel numbers what it logs per group (NFULNL_CFG_F_SEQ), from 0, so a gap tells how many
+ * messages were lost before one that arrived. What is lost after the last one is invisible here;
+ * the rule's counter knows it. An overrun of the receive buffer (ENOBUFS) is reported by the kernel
+ * once and then the socket takes nothing more until it was read empty.
+ *
+ * Only the socket that bound a group may configure it, and the answer stands in the same queue as
+ * the records, behind those that wait. They are kept for the next dispatch. Bind and options go in
+ * one message: between two, the kernel would log with its own defaults and without numbers.
+ *
+ * Whoever has CAP_NET_ADMIN in this network namespace, a host pod for instance, can send to this
+ * socket; only what comes from the kernel (port 0) is believed. */
 #include <podfence/nflog.h>
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -24,93 +32,170 @@
 
 #define DATAGRAM_MAX (256u << 10) /* nlbufsiz is at most 128 KiB (nfnetlink_log.c) */
 
+/* An answer finds no room in a full receive buffer. Waiting for it empties the buffer. */
+#define TRIES_MAX 3
+
+/* A datagram that came before an answer. */
+struct datagram {
+	struct datagram *next;
+	size_t length;
+	char bytes[];
+};
+
 struct pf_nflog {
 	struct mnl_socket *socket;
 	uint16_t group;
-	uint32_t request; /* sequence of the last configuration message */
-	bool has_expected;
+	uint32_t request;  /* sequence of the last configuration message */
 	uint32_t expected; /* sequence number the next record should have */
 	struct pf_nflog_counts counts;
+	struct datagram *kept, **kept_end;
 	char *datagram;
 };
 
-/* Sends one configuration message and waits for its answer; records in between are not expected
- * yet, and where they come (a change of a bound group) they are counted as lost rather than kept.
- */
+/* One datagram from the kernel, or a negative errno; 0 where somebody else sent it. */
+static ssize_t receive(struct pf_nflog *nflog, char *bytes, size_t size)
+{
+	for (;;) {
+		struct sockaddr_nl sender = {};
+		socklen_t sender_length = sizeof(sender);
+		ssize_t n = recvfrom(mnl_socket_get_fd(nflog->socket), bytes, size, MSG_DONTWAIT,
+				     (struct sockaddr *)&sender, &sender_length);
+		if (n >= 0 && sender.nl_pid == 0)
+			return n;
+		if (n >= 0) {
+			nflog->counts.malformed++;
+			return 0;
+		}
+		if (errno == ENOBUFS)
+			nflog->counts.overruns++;
+		else if (errno != EINTR)
+			return -errno;
+	}
+}
+
+static void keep(struct pf_nflog *nflog, struct datagram *datagram)
+{
+	struct datagram *exact = realloc(datagram, sizeof(*datagram) + datagram->length);
+
+	if (exact)
+		datagram = exact;
+	datagram->next = NULL;
+	*nflog->kept_end = datagram;
+	nflog->kept_end = &datagram->next;
+}
+
+static struct datagram *take_kept(struct pf_nflog *nflog)
+{
+	struct datagram *datagram = nflog->kept;
+
+	if (datagram)
+		nflog->kept = datagram->next;
+	if (!nflog->kept)
+		nflog->kept_end = &nflog->kept;
+	return datagram;
+}
+
+static const struct nlmsgerr *find_answer(const struct pf_nflog *nflog,
+					  const struct datagram *datagram)
+{
+	const struct nlmsghdr *reply = (const void *)datagram->bytes;
+
+	if (!mnl_nlmsg_ok(reply, (int)datagram->length) || reply->nlmsg_type != NLMSG_ERROR ||
+	    reply->nlmsg_seq != nflog->request ||
+	    mnl_nlmsg_get_payload_len(reply) < sizeof(struct nlmsgerr))
+		return NULL;
+	return mnl_nlmsg_get_payload(reply);
+}
+
+/* The kernel has answered when sendto() returns. -EAGAIN: everything was read and no answer was
+ * there, so it found no room. */
+static int read_answer(struct pf_nflog *nflog)
+{
+	for (;;) {
+		struct datagram *datagram = malloc(sizeof(*datagram) + DATAGRAM_MAX);
+		if (!datagram)
+			return -ENOMEM;
+		ssize_t n = receive(nflog, datagram->bytes, DATAGRAM_MAX);
+		datagram->length = n > 0 ? (size_t)n : 0;
+		const struct nlmsgerr *answer = find_answer(nflog, datagram);
+		if (n > 0 && !answer) {
+			keep(nflog, datagram);
+			continue;
+		}
+		int error = answer ? answer->error : (int)n;
+		free(datagram);
+		if (n != 0)
+			return error;
+	}
+}
+
+/* What is kept does not make the descriptor readable; the answer to a message that asks for nothing
+ * does. */
+static void wake(struct pf_nflog *nflog)
+{
+	char buffer[MNL_ALIGN(sizeof(struct nlmsghdr))];
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+
+	header->nlmsg_type = NLMSG_NOOP;
+	header->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	(void)mnl_socket_sendto(nflog->socket, header, header->nlmsg_len);
+}
+
+/* Sends one configuration message and waits for its answer. */
 static int configure(struct pf_nflog *nflog, struct nlmsghdr *header)
 {
-	char answer[8192];
-
 	header->nlmsg_flags |= NLM_F_ACK;
 	header->nlmsg_seq = ++nflog->request;
 	if (mnl_socket_sendto(nflog->socket, header, header->nlmsg_len) < 0)
 		return -errno;
-	for (;;) {
-		ssize_t n = recv(mnl_socket_get_fd(nflog->socket), answer, sizeof(answer),
-				 MSG_DONTWAIT);
-		if (n < 0 && (errno == EINTR || errno == ENOBUFS))
-			continue;
-		if (n < 0)
-			return -errno;
-		const struct nlmsghdr *reply = (void *)answer;
-		int rest = (int)n;
-		if (!mnl_nlmsg_ok(reply, rest) || reply->nlmsg_type != NLMSG_ERROR ||
-		    reply->nlmsg_seq != nflog->request ||
-		    mnl_nlmsg_get_payload_len(reply) < sizeof(struct nlmsgerr))
-			continue;
-		return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(reply))->error;
-	}
+	int r = read_answer(nflog);
+	if (nflog->kept)
+		wake(nflog);
+	return r;
 }
 
-static int bind_group(struct pf_nflog *nflog)
-{
-	char buffer[256];
-	struct nlmsghdr *header = nflog_nlmsg_put_header(buffer, NFULNL_MSG_CONFIG, AF_UNSPEC,
-							 nflog->group);
-
-	if (nflog_attr_put_cfg_cmd(header, NFULNL_CFG_CMD_BIND) < 0)
-		return -ENOMEM;
-	int r = configure(nflog, header);
-	/* A group of another socket answers EBUSY, or EPERM where the owner differs
-	 * (nfulnl_recv_config). */
-	return r == -EPERM ? -EBUSY : r;
-}
-
-static int set_options(struct pf_nflog *nflog, const struct pf_nflog_options *options)
+static int bind_group(struct pf_nflog *nflog, const struct pf_nflog_options *options)
 {
 	char buffer[512];
 	struct nlmsghdr *header = nflog_nlmsg_put_header(buffer, NFULNL_MSG_CONFIG, AF_UNSPEC,
 							 nflog->group);
 
-	if (nflog_attr_put_cfg_mode(header, NFULNL_COPY_PACKET, options->copy_bytes) < 0)
+	if (nflog_attr_put_cfg_cmd(header, NFULNL_CFG_CMD_BIND) < 0 ||
+	    nflog_attr_put_cfg_mode(header, NFULNL_COPY_PACKET, options->copy_bytes) < 0)
 		return -ENOMEM;
 	mnl_attr_put_u32(header, NFULA_CFG_NLBUFSIZ, htonl(options->kernel_buffer));
 	mnl_attr_put_u32(header, NFULA_CFG_TIMEOUT, htonl(options->flush_centiseconds));
 	mnl_attr_put_u32(header, NFULA_CFG_QTHRESH, htonl(options->queue_threshold));
 	mnl_attr_put_u16(header, NFULA_CFG_FLAGS, htons(NFULNL_CFG_F_SEQ));
-	return configure(nflog, header);
+	int r = configure(nflog, header);
+	/* A group of another socket answers EPERM (nfulnl_recv_config). */
+	return r == -EPERM ? -EBUSY : r;
 }
 
 int pf_nflog_set_queue_threshold(struct pf_nflog *nflog, uint32_t queue_threshold)
 {
 	char buffer[256];
-	struct nlmsghdr *header = nflog_nlmsg_put_header(buffer, NFULNL_MSG_CONFIG, AF_UNSPEC,
-							 nflog->group);
+	int r = -EAGAIN;
 
-	mnl_attr_put_u32(header, NFULA_CFG_QTHRESH, htonl(queue_threshold));
-	return configure(nflog, header);
+	for (unsigned i = 0; i < TRIES_MAX && r == -EAGAIN; i++) {
+		struct nlmsghdr *header = nflog_nlmsg_put_header(buffer, NFULNL_MSG_CONFIG,
+								 AF_UNSPEC, nflog->group);
+		mnl_attr_put_u32(header, NFULA_CFG_QTHRESH, htonl(queue_threshold));
+		r = configure(nflog, header);
+	}
+	return r;
 }
 
 static int open_socket(struct pf_nflog *nflog, uint32_t socket_buffer)
 {
-	int size = (int)socket_buffer;
+	int size = socket_buffer < INT_MAX / 2 ? (int)socket_buffer : INT_MAX / 2;
 
 	nflog->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (!nflog->socket || mnl_socket_bind(nflog->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 	if (setsockopt(mnl_socket_get_fd(nflog->socket), SOL_SOCKET, SO_RCVBUFFORCE, &size,
 		       sizeof(size)) < 0)
-		return -errno; /* EPERM: no CAP_NET_ADMIN, and binding would fail the same way */
+		return -errno; /* EPERM: no CAP_NET_ADMIN */
 	return 0;
 }
 
@@ -123,12 +208,11 @@ int pf_nflog_open(const struct pf_nflog_options *options, struct pf_nflog **ret_
 		nflog->datagram = malloc(DATAGRAM_MAX);
 	if (nflog && nflog->datagram) {
 		nflog->group = options->group;
+		nflog->kept_end = &nflog->kept;
 		r = open_socket(nflog, options->socket_buffer);
 	}
 	if (!r)
-		r = bind_group(nflog);
-	if (!r)
-		r = set_options(nflog, options);
+		r = bind_group(nflog, options);
 	if (r < 0) {
 		pf_nflog_free(nflog);
 		return r;
@@ -143,6 +227,8 @@ struct pf_nflog *pf_nflog_free(struct pf_nflog *nflog)
 		return NULL;
 	if (nflog->socket)
 		mnl_socket_close(nflog->socket);
+	while (nflog->kept)
+		free(take_kept(nflog));
 	free(nflog->datagram);
 	free(nflog);
 	return NULL;
@@ -162,19 +248,19 @@ static void note_sequence(struct pf_nflog *nflog, const struct pf_nflog_record *
 {
 	if (!record->has_sequence)
 		return;
-	if (nflog->has_expected)
-		nflog->counts.lost += record->sequence - nflog->expected; /* wraps as u32 */
-	nflog->has_expected = true;
+	nflog->counts.lost += record->sequence - nflog->expected; /* wraps as u32 */
 	nflog->expected = record->sequence + 1;
 }
 
 /* Hands out one datagram, which may hold some hundred messages; the number of records. */
-static unsigned deliver(struct pf_nflog *nflog, int length, pf_nflog_fn fn, void *userdata)
+static unsigned deliver(struct pf_nflog *nflog, const char *bytes, size_t size, pf_nflog_fn fn,
+			void *userdata)
 {
 	unsigned n = 0;
+	int length = (int)size;
 
-	for (const struct nlmsghdr *message = (const void *)nflog->datagram;
-	     mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+	for (const struct nlmsghdr *message = (const void *)bytes; mnl_nlmsg_ok(message, length);
+	     message = mnl_nlmsg_next(message, &length)) {
 		struct pf_nflog_record record;
 		int r = pf_nflog_record_parse(message, message->nlmsg_len, &record);
 		if (r == PF_NFLOG_E_MALFORMED)
@@ -193,20 +279,20 @@ int pf_nflog_dispatch(struct pf_nflog *nflog, unsigned limit, pf_nflog_fn fn, vo
 {
 	unsigned n = 0;
 
-	while (n < limit) {
-		ssize_t length = recv(mnl_socket_get_fd(nflog->socket), nflog->datagram,
-				      DATAGRAM_MAX, MSG_DONTWAIT);
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0 && errno == ENOBUFS) {
-			nflog->counts.overruns++;
+	/* A datagram without a record counts too, so that nobody's flood of them holds us here. */
+	for (unsigned i = 0; i < limit && n < limit; i++) {
+		struct datagram *kept = take_kept(nflog);
+		if (kept) {
+			n += deliver(nflog, kept->bytes, kept->length, fn, userdata);
+			free(kept);
 			continue;
 		}
-		if (length < 0 && errno == EAGAIN)
+		ssize_t length = receive(nflog, nflog->datagram, DATAGRAM_MAX);
+		if (length == -EAGAIN)
 			break;
 		if (length < 0)
-			return -errno;
-		n += deliver(nflog, (int)length, fn, userdata);
+			return (int)length;
+		n += deliver(nflog, nflog->datagram, (size_t)length, fn, userdata);
 	}
 	return (int)n;
 }

@@ -266,7 +266,8 @@ static void intervals_join(struct pf_set *set)
 {
 	size_t kept = 0;
 
-	qsort_r(set->elements, set->n_elements, sizeof(*set->elements), compare_ends, set);
+	if (set->n_elements)
+		qsort_r(set->elements, set->n_elements, sizeof(*set->elements), compare_ends, set);
 	for (size_t i = 0; i < set->n_elements; i++) {
 		if (set->elements[i].mark)
 			continue;

@@ -271,17 +271,17 @@ struct pf_chain *pf_chain_add(struct pf_table *table, const char *name)
 	return table && !table->ruleset->error ? chain_new(table, name) : NULL;
 }
 
-void pf_base_chain_add(struct pf_table *table, const char *name, enum pf_hook hook, int priority,
-		       const char *jump_to)
+struct pf_chain *pf_base_chain_add(struct pf_table *table, const char *name, enum pf_hook hook,
+				   int priority)
 {
 	struct pf_chain *chain = pf_chain_add(table, name);
 
-	if (!chain)
-		return;
-	chain->is_base = true;
-	chain->hook = hook;
-	chain->priority = priority;
-	pf_rule_verdict(pf_rule_add(chain), PF_JUMP, jump_to);
+	if (chain) {
+		chain->is_base = true;
+		chain->hook = hook;
+		chain->priority = priority;
+	}
+	return chain;
 }
 
 struct pf_rule *pf_rule_add(struct pf_chain *chain)

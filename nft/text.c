@@ -159,7 +159,8 @@ static bool word_print(enum pf_field field, uint64_t value, FILE *stream)
 
 	if (field == PF_CT_DIRECTION)
 		word = value ? "reply" : "original";
-	else if (field == PF_FIB_SADDR_IIF)
+	else if (field == PF_FIB_SADDR_IIF || field == PF_LOOSE_SOURCE_ROUTE ||
+		 field == PF_STRICT_SOURCE_ROUTE)
 		word = value ? "exists" : "missing";
 	else if ((field == PF_FIB_SADDR_TYPE || field == PF_FIB_DADDR_TYPE) && value == 2)
 		word = "local"; /* RTN_LOCAL */

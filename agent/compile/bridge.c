@@ -95,7 +95,7 @@ void compile_bridge(const struct compiler *compiler)
 		 &(struct tail){compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE,
 				"spoofed", false});
 	add_port(compiler);
-	struct pf_chain *chain = pf_chain_add(table, "guard");
+	struct pf_chain *chain = pf_base_chain_add(table, "guard", PF_PREROUTING, -310);
 	add_advertisement(chain);
 	add_pair_return(chain, PORTS4, PF_IP_SADDR);
 	add_pair_return(chain, PORTS6, PF_IP6_SADDR);
@@ -106,5 +106,4 @@ void compile_bridge(const struct compiler *compiler)
 	struct pf_rule *rule = pf_rule_add(chain);
 	pf_rule_lookup(rule, PORTS, PF_FIELDS({PF_IIF}));
 	pf_rule_verdict(rule, PF_GOTO, "port");
-	pf_base_chain_add(table, "base-guard", PF_PREROUTING, -310, "guard");
 }

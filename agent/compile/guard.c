@@ -4,10 +4,16 @@
  * The chains at the hooks: who is judged at all, and by which chain.
  *
  *	guard	   prerouting -310, before conntrack: a source must be routed back over the link it
- *came by begin	   prerouting -150: connections that begin outside get a label guard-out  output
- *-310: a host pod sends with addresses of this node only input	   input -10: tunnel transport from
- *pods to this node forward	   forward -10: (link, source) to policy, unknown to pending output
- *output -10: cgroup to policy, unknown below a pod root to pending
+ *came by guard-out  output -310: a host pod sends with addresses of this node only input
+ *input -10: tunnel transport from pods to this node
+ *	forward	   forward -10: internal passes, link or (link, source) to policy, unknown to
+ *pending output	   output -10: cgroup to policy, unknown below a pod root to pending begin
+ *from forward and input: connections that begin outside get a label
+ *
+ * Every packet of a pod pays for guard and forward, so these are short: uplinks are compared one by
+ *one while they are few, and what is internal without doubt leaves before its sender is looked up.
+ *The label is set where forward and input see an uplink anyway: a hook of its own costs each packet
+ *about 55 ns.
  *
  * Who has which policy is a plain set per policy chain, of which there is one so far. A verdict map
  *would be one look-up for all policies, but the kernel validates the whole chain graph for each
@@ -25,9 +31,11 @@
 	(-310) /* NF_IP_PRI_RAW is -300, conntrack -200, defragmentation -400 */
 #define PRIORITY_AFTER_CONNTRACK (-150)
 #define PRIORITY_AFTER_DNAT	 (-10) /* NF_IP_PRI_NAT_DST is -100; filter 0 */
-#define LOOPBACK_INDEX		 1     /* of every network namespace */
+#define UPLINKS_LINEAR_MAX	 4
+#define LOOPBACK_INDEX		 1 /* of every network namespace */
 
-static const struct pf_selector iif = {PF_IIF}, direction = {PF_CT_DIRECTION};
+static const struct pf_selector iif = {PF_IIF}, direction = {PF_CT_DIRECTION},
+				l4proto = {PF_L4PROTO};
 
 static struct pf_prefix any_source(const char *text)
 {
@@ -43,6 +51,22 @@ static void add_return_on(struct pf_chain *chain, enum pf_field field, const cha
 
 	pf_rule_prefix(rule, (struct pf_selector){field}, &prefix);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
+}
+
+/* What came in by an uplink, to `target`; NULL: returns. */
+static void add_uplinks(const struct compiler *compiler, struct pf_chain *chain, const char *target)
+{
+	const struct snapshot *snapshot = compiler->snapshot;
+	size_t n = snapshot ? snapshot->n_uplinks : 0;
+
+	for (size_t i = 0; i < (n > UPLINKS_LINEAR_MAX ? 1 : n); i++) {
+		struct pf_rule *rule = pf_rule_add(chain);
+		if (n > UPLINKS_LINEAR_MAX)
+			pf_rule_lookup(rule, UPLINKS, PF_FIELDS({PF_IIF}));
+		else
+			pf_rule_equal(rule, iif, snapshot->uplinks[i]);
+		pf_rule_verdict(rule, target ? PF_GOTO : PF_RETURN, target);
+	}
 }
 
 /* Address-less senders: DHCP, duplicate address detection, multicast listener reports. Link-local
@@ -67,21 +91,37 @@ static void add_spoof(const struct compiler *compiler)
 				false});
 }
 
+/* Looked for only where the kernel follows such routes: then even a packet to this node is one to
+ * anywhere. */
+static void add_source_route(const struct compiler *compiler, struct pf_chain *guard)
+{
+	static const enum pf_field options[] = {PF_LOOSE_SOURCE_ROUTE, PF_STRICT_SOURCE_ROUTE};
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "source-route");
+
+	tail_add(compiler, chain,
+		 &(struct tail){compiler->is_audit ? RULE_SOURCE_ROUTE_AUDIT : RULE_SOURCE_ROUTE,
+				"spoofed", false});
+	if (!compiler->snapshot || !compiler->snapshot->view->accepts_source_routes)
+		return;
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct pf_rule *rule = pf_rule_add(guard);
+		pf_rule_equal(rule, (struct pf_selector){options[i]}, 1);
+		pf_rule_verdict(rule, PF_GOTO, "source-route");
+	}
+}
+
+/* lo needs no exception: fib answers with lo itself for what came in by it (nft_fib_is_loopback()).
+ */
 static void add_guard(const struct compiler *compiler)
 {
-	struct pf_chain *chain = pf_chain_add(compiler->inet, "guard");
-	struct pf_rule *rule = pf_rule_add(chain);
+	struct pf_chain *chain = pf_base_chain_add(compiler->inet, "guard", PF_PREROUTING,
+						   PRIORITY_BEFORE_CONNTRACK);
 
-	pf_rule_lookup(rule, UPLINKS, PF_FIELDS({PF_IIF}));
-	pf_rule_verdict(rule, PF_RETURN, NULL);
-	rule = pf_rule_add(chain);
-	pf_rule_equal(rule, iif, LOOPBACK_INDEX);
-	pf_rule_verdict(rule, PF_RETURN, NULL);
-	rule = pf_rule_add(chain);
+	add_uplinks(compiler, chain, NULL);
+	add_source_route(compiler, chain);
+	struct pf_rule *rule = pf_rule_add(chain);
 	pf_rule_equal(rule, (struct pf_selector){PF_FIB_SADDR_IIF}, 0);
 	pf_rule_verdict(rule, PF_GOTO, "spoof");
-	pf_base_chain_add(compiler->inet, "base-guard", PF_PREROUTING, PRIORITY_BEFORE_CONNTRACK,
-			  "guard");
 }
 
 static struct pf_rule *add_new_connection(struct pf_chain *chain)
@@ -99,18 +139,13 @@ static void add_begin(const struct compiler *compiler)
 {
 	struct pf_chain *chain = pf_chain_add(compiler->inet, "begin");
 	unsigned label = compiler->config->conntrack.label_bit;
-	struct pf_rule *rule = pf_rule_add(chain);
+	struct pf_rule *rule = add_new_connection(chain);
 
-	pf_rule_lookup_not(rule, UPLINKS, PF_FIELDS({PF_IIF}));
-	pf_rule_verdict(rule, PF_RETURN, NULL);
-	rule = add_new_connection(chain);
 	pf_rule_not_equal(rule, (struct pf_selector){PF_L4PROTO}, 6 /* TCP */);
 	pf_rule_set_label(rule, label);
 	rule = add_new_connection(chain);
 	pf_rule_flags(rule, (struct pf_selector){PF_TCP_FLAGS}, 0x12 /* SYN, ACK */, 0x02);
 	pf_rule_set_label(rule, label);
-	pf_base_chain_add(compiler->inet, "base-begin", PF_PREROUTING, PRIORITY_AFTER_CONNTRACK,
-			  "begin");
 }
 
 /* Sockets below a pod root, at whatever depth such roots are. */
@@ -138,23 +173,35 @@ static void add_guard_out(const struct compiler *compiler)
 	tail_add(compiler, chain,
 		 &(struct tail){compiler->is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT,
 				"spoofed", false});
-	add_root_jumps(compiler, pf_chain_add(compiler->inet, "guard-out"), "spoof-out");
-	pf_base_chain_add(compiler->inet, "base-guard-out", PF_OUTPUT, PRIORITY_BEFORE_CONNTRACK,
-			  "guard-out");
+	add_root_jumps(compiler,
+		       pf_base_chain_add(compiler->inet, "guard-out", PF_OUTPUT,
+					 PRIORITY_BEFORE_CONNTRACK),
+		       "spoof-out");
+}
+
+/* Tunnel transport. TCP, which most packets are, pays for two compares. */
+static void add_transport(struct pf_chain *chain, const char *to_tunnel, const char *protocols)
+{
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_lookup(rule, TUNNEL_PORT, PF_FIELDS({PF_UDP_DPORT}));
+	pf_rule_verdict(rule, PF_JUMP, to_tunnel);
+	rule = pf_rule_add(chain);
+	pf_rule_not_equal(rule, l4proto, 6 /* TCP */);
+	pf_rule_not_equal(rule, l4proto, 17 /* UDP */);
+	pf_rule_verdict(rule, PF_JUMP, protocols);
 }
 
 static void add_input(const struct compiler *compiler)
 {
-	struct pf_chain *chain = pf_chain_add(compiler->inet, "input");
-	struct pf_rule *rule = pf_rule_add(chain);
+	struct pf_chain *chain = pf_base_chain_add(compiler->inet, "input", PF_INPUT,
+						   PRIORITY_AFTER_DNAT);
 
-	pf_rule_lookup(rule, UPLINKS, PF_FIELDS({PF_IIF}));
-	pf_rule_verdict(rule, PF_RETURN, NULL);
-	rule = pf_rule_add(chain);
+	add_uplinks(compiler, chain, "begin");
+	struct pf_rule *rule = pf_rule_add(chain);
 	pf_rule_equal(rule, iif, LOOPBACK_INDEX);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
-	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "internal");
-	pf_base_chain_add(compiler->inet, "base-input", PF_INPUT, PRIORITY_AFTER_DNAT, "input");
+	add_transport(chain, "tunnel", "protocols-in");
 }
 
 static void add_reply_return(const struct compiler *compiler, struct pf_chain *chain)
@@ -168,13 +215,14 @@ static void add_reply_return(const struct compiler *compiler, struct pf_chain *c
 
 static void add_forward(const struct compiler *compiler)
 {
-	struct pf_chain *chain = pf_chain_add(compiler->inet, "forward");
-	struct pf_rule *rule = pf_rule_add(chain);
+	struct pf_chain *chain = pf_base_chain_add(compiler->inet, "forward", PF_FORWARD,
+						   PRIORITY_AFTER_DNAT);
 
-	pf_rule_lookup(rule, UPLINKS, PF_FIELDS({PF_IIF}));
-	pf_rule_verdict(rule, PF_RETURN, NULL);
+	add_uplinks(compiler, chain, "begin");
+	add_transport(chain, "tunnel-to", "protocols");
+	plainly_internal_add(compiler, chain);
 	add_reply_return(compiler, chain);
-	rule = pf_rule_add(chain);
+	struct pf_rule *rule = pf_rule_add(chain);
 	pf_rule_lookup(rule, LINKS, PF_FIELDS({PF_IIF}));
 	pf_rule_verdict(rule, PF_GOTO, "default");
 	rule = pf_rule_add(chain);
@@ -184,8 +232,6 @@ static void add_forward(const struct compiler *compiler)
 	pf_rule_lookup(rule, PODS6, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
 	pf_rule_verdict(rule, PF_GOTO, "default");
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending");
-	pf_base_chain_add(compiler->inet, "base-forward", PF_FORWARD, PRIORITY_AFTER_DNAT,
-			  "forward");
 }
 
 /* A host process outside all pods leaves after one look at its cgroup per root depth. */
@@ -197,14 +243,16 @@ static void add_output(const struct compiler *compiler)
 	pf_rule_equal(rule, (struct pf_selector){PF_FIB_DADDR_TYPE}, RTN_LOCAL);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	add_reply_return(compiler, chain);
+	add_transport(chain, "tunnel-to-out", "protocols-out");
 	for (size_t i = 0; i < compiler->n_pod_levels; i++) {
 		rule = pf_rule_add(chain);
 		pf_rule_lookup(rule, CGROUPS, PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
 		pf_rule_verdict(rule, PF_GOTO, "default-out");
 	}
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending-out");
-	add_root_jumps(compiler, pf_chain_add(compiler->inet, "output"), "output-pod");
-	pf_base_chain_add(compiler->inet, "base-output", PF_OUTPUT, PRIORITY_AFTER_DNAT, "output");
+	add_root_jumps(compiler,
+		       pf_base_chain_add(compiler->inet, "output", PF_OUTPUT, PRIORITY_AFTER_DNAT),
+		       "output-pod");
 }
 
 static void add_sets(const struct compiler *compiler)

@@ -72,6 +72,8 @@ void mark_add(const struct compiler *compiler, struct pf_chain *chain);
 void compile_guards(const struct compiler *compiler);
 /* judge.c: metadata, internal, local, the rest */
 void compile_judges(const struct compiler *compiler);
+/* Returns for destinations that are internal whoever sends, before the sender is looked up. */
+void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain);
 /* bridge.c */
 void compile_bridge(const struct compiler *compiler);
 /* endpoints.c: the elements that say who is who */

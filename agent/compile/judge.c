@@ -5,8 +5,8 @@
  *every end it can have (denied or audited, registered or pending, forwarded or sent by the node
  *itself), because what follows differs: `socket` cannot be loaded where a forwarded packet goes.
  *
- *	judge:	 metadata -> end, internal -> internal, local -> return, everything else -> end
- *	internal: tunnel transport -> tunnel, else return
+ *	judge:	   metadata -> end, internal -> return, local -> return, everything else -> end
+ *	tunnel-to: tunnel transport, if to an internal address -> tunnel; asked before the rest
  *
  * NAT64: an IPv6 address that embeds an IPv4 one is judged by the embedded one, so what lies in a
  *NAT64 prefix is external unless the embedded address is internal, whatever IPv6 networks are
@@ -138,25 +138,68 @@ static void add_prefix_rule(struct pf_chain *chain, const struct pf_prefix *pref
 }
 
 static void add_lookup_rule(struct pf_chain *chain, const char *set, struct pf_selector selector,
-			    const char *target)
+			    enum pf_verdict verdict, const char *target)
 {
 	struct pf_rule *rule = pf_rule_add(chain);
 
 	pf_rule_lookup(rule, set, &selector, 1);
-	pf_rule_verdict(rule, PF_GOTO, target);
+	pf_rule_verdict(rule, verdict, target);
 }
 
 static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
-			       uint8_t family, const char *target)
+			       uint8_t family)
 {
 	if (count_family(&compiler->internal, family) > LINEAR_MAX) {
 		add_lookup_rule(chain, family == AF_INET ? INTERNAL4 : INTERNAL6,
-				family == AF_INET ? daddr4 : daddr6, target);
+				family == AF_INET ? daddr4 : daddr6, PF_RETURN, NULL);
 		return;
 	}
 	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
 		if (compiler->internal.prefixes[i].address.family == family)
-			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_GOTO, target);
+			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_RETURN, NULL);
+}
+
+static bool prefixes_meet(const struct pf_prefix *a, const struct pf_prefix *b)
+{
+	return pf_prefix_contains(a, &b->address) || pf_prefix_contains(b, &a->address);
+}
+
+/* Whether all of an internal network is internal: no metadata address and no NAT64 prefix meets it.
+ */
+static bool is_plainly_internal(const struct compiler *compiler, const struct pf_prefix *prefix)
+{
+	for (size_t i = 0; i < N(metadata4) + N(metadata6); i++) {
+		struct pf_prefix metadata =
+			constant(i < N(metadata4) ? metadata4[i] : metadata6[i - N(metadata4)]);
+		if (prefixes_meet(prefix, &metadata))
+			return false;
+	}
+	for (size_t i = 0; i < nat64_count(compiler); i++) {
+		struct pf_prefix nat64 = nat64_at(compiler, i);
+		if (prefixes_meet(prefix, &nat64))
+			return false;
+	}
+	return true;
+}
+
+void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6};
+
+	for (size_t k = 0; k < N(families); k++) {
+		size_t n = count_family(&compiler->internal, families[k]), n_plain = 0;
+		for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
+			const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
+			if (prefix->address.family != families[k] ||
+			    !is_plainly_internal(compiler, prefix))
+				continue;
+			n_plain++;
+			if (n <= LINEAR_MAX)
+				add_prefix_rule(chain, prefix, PF_RETURN, NULL);
+		}
+		if (n > LINEAR_MAX && n_plain == n)
+			add_internal_rules(compiler, chain, families[k]);
+	}
 }
 
 static void add_local_rules(struct pf_chain *chain, const char *const *prefixes, size_t n)
@@ -168,53 +211,55 @@ static void add_local_rules(struct pf_chain *chain, const char *const *prefixes,
 }
 
 /* All of IPv4 first: one compare tells the families apart, and most packets are IPv4. */
-static void add_judge(const struct compiler *compiler, const char *name, const char *internal,
-		      const char *end)
+static void add_judge(const struct compiler *compiler, const char *name, const char *end)
 {
 	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
 
-	add_lookup_rule(chain, METADATA4, daddr4, end);
-	add_internal_rules(compiler, chain, AF_INET, internal);
+	add_lookup_rule(chain, METADATA4, daddr4, PF_GOTO, end);
+	add_internal_rules(compiler, chain, AF_INET);
 	add_local_rules(chain, local4, N(local4));
-	add_lookup_rule(chain, METADATA6, daddr6, end);
+	add_lookup_rule(chain, METADATA6, daddr6, PF_GOTO, end);
 	if (count_family(&compiler->internal, AF_INET))
-		add_lookup_rule(chain, SET("translated6"), daddr6, internal);
+		add_lookup_rule(chain, SET("translated6"), daddr6, PF_RETURN, NULL);
 	for (size_t i = 0; i < nat64_count(compiler); i++) {
 		struct pf_prefix prefix = nat64_at(compiler, i);
 		add_prefix_rule(chain, &prefix, PF_GOTO, end);
 	}
-	add_internal_rules(compiler, chain, AF_INET6, internal);
+	add_internal_rules(compiler, chain, AF_INET6);
 	add_local_rules(chain, local6, N(local6));
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, end);
 }
 
-/* A pod that talks VXLAN to a node can have that node send out what it likes. Asked after DNAT, for
- * a Service can lead to a node as well. Without configured node networks: whatever internal
- * address. */
-static void add_internal(const struct compiler *compiler, const char *name, const char *tunnel,
-			 const char *tunnel_to_node)
+static void add_protocols(const struct compiler *compiler, const char *name, const char *target)
 {
-	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
-	const struct prefix_list *nodes = &compiler->config->network.node_cidrs;
-	const char *target = nodes->n_prefixes ? tunnel_to_node : tunnel;
-	struct pf_rule *rule = pf_rule_add(chain);
+	struct pf_rule *rule = pf_rule_add(pf_chain_add(compiler->inet, name));
 
-	pf_rule_equal(rule, (struct pf_selector){PF_L4PROTO}, IPPROTO_TCP);
-	pf_rule_verdict(rule, PF_RETURN, NULL);
-	rule = pf_rule_add(chain);
-	pf_rule_lookup(rule, TUNNEL_PORT, PF_FIELDS({PF_UDP_DPORT}));
-	pf_rule_verdict(rule, PF_GOTO, target);
-	rule = pf_rule_add(chain);
 	pf_rule_lookup(rule, TUNNEL_IP, PF_FIELDS({PF_L4PROTO}));
 	pf_rule_verdict(rule, PF_GOTO, target);
-	if (!nodes->n_prefixes)
-		return;
-	chain = pf_chain_add(compiler->inet, tunnel_to_node);
-	rule = pf_rule_add(chain);
-	pf_rule_equal(rule, (struct pf_selector){PF_FIB_DADDR_TYPE}, 2 /* RTN_LOCAL */);
-	pf_rule_verdict(rule, PF_GOTO, tunnel);
-	for (size_t i = 0; i < nodes->n_prefixes; i++)
-		add_prefix_rule(chain, &nodes->prefixes[i], PF_GOTO, tunnel);
+}
+
+/* A pod that talks VXLAN to a node can have that node send out what it likes, and which internal
+ * address is a node's is not known for sure: tunnel transport to any is denied. Asked after DNAT,
+ * for a Service can lead to a node as well. To external addresses it is judged like everything
+ * else. */
+static void add_tunnels(const struct compiler *compiler)
+{
+	static const struct {
+		const char *to, *protocols, *tunnel;
+	} places[] = {
+		{"tunnel-to", "protocols", "tunnel"},
+		{"tunnel-to-out", "protocols-out", "tunnel-out"},
+	};
+
+	for (size_t k = 0; k < N(places); k++) {
+		struct pf_chain *chain = pf_chain_add(compiler->inet, places[k].to);
+		for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
+			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_GOTO,
+					places[k].tunnel);
+		pf_rule_verdict(pf_rule_add(chain), PF_RETURN, NULL);
+		add_protocols(compiler, places[k].protocols, places[k].to);
+	}
+	add_protocols(compiler, "protocols-in", "tunnel");
 }
 
 static void add_tunnel_sets(const struct compiler *compiler)
@@ -304,11 +349,9 @@ void compile_judges(const struct compiler *compiler)
 	add_internal_sets(compiler);
 	add_tunnel_sets(compiler);
 	add_ends(compiler);
-	add_internal(compiler, "internal", "tunnel", "tunnel-to-node");
-	add_internal(compiler, "internal-out", "tunnel-out", "tunnel-to-node-out");
-	add_judge(compiler, "default", "internal", is_audit ? "audit" : "deny");
-	add_judge(compiler, "default-out", "internal-out", is_audit ? "audit-out" : "deny-out");
-	add_judge(compiler, "pending", "internal", is_audit ? "pending-audit" : "pending-deny");
-	add_judge(compiler, "pending-out", "internal-out",
-		  is_audit ? "pending-audit-out" : "pending-deny-out");
+	add_tunnels(compiler);
+	add_judge(compiler, "default", is_audit ? "audit" : "deny");
+	add_judge(compiler, "default-out", is_audit ? "audit-out" : "deny-out");
+	add_judge(compiler, "pending", is_audit ? "pending-audit" : "pending-deny");
+	add_judge(compiler, "pending-out", is_audit ? "pending-audit-out" : "pending-deny-out");
 }

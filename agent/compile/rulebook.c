@@ -156,6 +156,29 @@ static const struct rule_facts facts[RULE_N] = {
 			.lets_pass = true,
 			.severity = 47,
 		},
+	[RULE_SOURCE_ROUTE] =
+		{
+			.token = "source-route",
+			.chain = "inet podfence/source-route",
+			.name = "source-route-from-pod",
+			.category = "spoof",
+			.text = "The packet names its own route (IPv4 LSRR or SSRR): its "
+				"destination is "
+				"not where it goes.",
+			.severity = 73,
+		},
+	[RULE_SOURCE_ROUTE_AUDIT] =
+		{
+			.token = "source-route-audit",
+			.chain = "inet podfence/source-route",
+			.name = "source-route-from-pod-audit",
+			.category = "spoof",
+			.text = "The packet names its own route (IPv4 LSRR or SSRR): its "
+				"destination is "
+				"not where it goes; audit let it pass.",
+			.lets_pass = true,
+			.severity = 47,
+		},
 };
 
 const struct rule_facts *rule_facts(enum rule_id id)

@@ -25,6 +25,8 @@ enum rule_id {
 	RULE_SPOOF_BRIDGE_AUDIT,
 	RULE_SPOOF_OUTPUT_AUDIT,
 	RULE_TUNNEL_AUDIT,
+	RULE_SOURCE_ROUTE, /* IPv4 source routing: the destination is not where it goes */
+	RULE_SOURCE_ROUTE_AUDIT,
 	RULE_N,
 };
 

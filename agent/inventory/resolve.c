@@ -221,6 +221,27 @@ static int attachments_make(struct endpoint *endpoint, const struct node_view *v
 	return 0;
 }
 
+/* A port of this bridge that leads into no pod: frames leave by it without being routed, and what
+ * is not routed is not judged. NULL where there is none. */
+static const struct node_link *bridge_way_out(const struct node_view *view, uint32_t bridge)
+{
+	for (size_t i = 0; i < view->n_links; i++)
+		if (view->links[i].master == bridge && view->links[i].peer_nsid < 0)
+			return &view->links[i];
+	return NULL;
+}
+
+static const struct node_link *attachments_way_out(const struct endpoint *endpoint,
+						   const struct node_view *view)
+{
+	const struct node_link *link = NULL;
+
+	for (size_t i = 0; i < endpoint->n_attachments && !link; i++)
+		if (endpoint->attachments[i].port)
+			link = bridge_way_out(view, endpoint->attachments[i].link);
+	return link;
+}
+
 static int pod_resolve(struct endpoint *endpoint, const struct node_view *view,
 		       enum coverage covered)
 {
@@ -257,6 +278,16 @@ static int pod_resolve(struct endpoint *endpoint, const struct node_view *view,
 	}
 	if (!endpoint->n_attachments)
 		return endpoint_end(endpoint, COVERAGE_PENDING, "no address yet");
+	const struct node_link *way_out = attachments_way_out(endpoint, view);
+	if (way_out) {
+		char name[sizeof(way_out->name)];
+		memcpy(name, way_out->name, sizeof(name));
+		return endpoint_judge(
+			endpoint, COVERAGE_UNCOVERED,
+			"its bridge has port %s too, by which frames leave without being "
+			"routed",
+			name);
+	}
 	return 0;
 }
 

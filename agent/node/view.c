@@ -12,6 +12,7 @@
 #include "node/view.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -229,12 +230,25 @@ static int read_sandboxes(struct node *node, struct node_view *view)
 	return settling_begin(node->settling, view, node->own_netns, walk.is_unwatched);
 }
 
+/* IN_DEV_SOURCE_ROUTE (linux/inetdevice.h) is "all" and the device's own: while "all" is 0 nobody
+ * has it. The kernel tells nobody when it changes. Not readable counts as on. */
+static bool accepts_source_routes(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/conf/all/accept_source_route", "re");
+	int first = file ? fgetc(file) : EOF;
+
+	if (file)
+		fclose(file);
+	return first != '0';
+}
+
 int node_view_read(struct node *node, struct node_view **ret_view)
 {
 	struct node_view *view = calloc(1, sizeof(*view));
 
 	if (!view)
 		return -ENOMEM;
+	view->accepts_source_routes = accepts_source_routes();
 	int r = netlink_links(node->netlink, &view->links, &view->n_links);
 	if (r == 0)
 		r = netlink_routes(node->netlink, &view->routes, &view->n_routes);

@@ -95,6 +95,8 @@ struct node_view {
 	size_t n_sandboxes;
 	struct node_pod_root *pod_roots;
 	size_t n_pod_roots;
+	/* net.ipv4.conf.all.accept_source_route: a packet to this node can name where it goes next */
+	bool accepts_source_routes;
 };
 
 struct node_view *node_view_free(struct node_view *view);

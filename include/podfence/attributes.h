@@ -3,5 +3,5 @@
 #pragma once
 
 /* The result says whether it worked: the compiler insists that somebody looks. */
-#define PF_MUST_CHECK		 __attribute__((warn_unused_result))
+#define PF_MUST_CHECK	     __attribute__((warn_unused_result))
 #define PF_PRINTF(at, first) __attribute__((format(printf, at, first)))

@@ -23,7 +23,7 @@ struct pf_nflog_record {
 	bool has_sequence;
 	uint32_t sequence; /* per group, from 0 at bind; counts logged, not delivered */
 	bool has_timestamp;
-	uint64_t timestamp_usec; /* CLOCK_REALTIME; absent at OUTPUT and FORWARD on many kernels */
+	uint64_t timestamp_usec; /* CLOCK_REALTIME; absent at OUTPUT and behind, or where absurd */
 	uint8_t source_mac[8];
 	uint8_t source_mac_length;
 	const uint8_t *payload; /* begins with the network header */
@@ -53,15 +53,17 @@ struct pf_nflog_options {
 
 struct pf_nflog_counts {
 	uint64_t received;  /* records handed out */
-	uint64_t lost;	    /* gaps in the sequence numbers */
+	uint64_t lost;	    /* gaps in the sequence numbers, from the bind on */
 	uint64_t overruns;  /* ENOBUFS seen on the socket */
-	uint64_t malformed; /* messages that did not parse */
+	uint64_t malformed; /* did not parse (also a gap), or somebody else than the kernel sent it
+			     */
 };
 
 struct pf_nflog; /* a bound NFLOG group */
 
 /* Opens a netlink socket in this network namespace and binds the group. -EBUSY where somebody else
- * holds it (the kernel says EBUSY or EPERM), -EPERM without CAP_NET_ADMIN. */
+ * holds it, -EPERM without CAP_NET_ADMIN in the initial user namespace (SO_RCVBUFFORCE), -EAGAIN
+ * where a flood left no room for the kernel's answer. */
 PF_MUST_CHECK int pf_nflog_open(const struct pf_nflog_options *options,
 				struct pf_nflog **ret_nflog);
 struct pf_nflog *pf_nflog_free(struct pf_nflog *nflog); /* NULL is fine; returns NULL */
@@ -70,14 +72,16 @@ int pf_nflog_fd(const struct pf_nflog *nflog);
 
 typedef void (*pf_nflog_fn)(const struct pf_nflog_record *record, void *userdata);
 
-/* Reads what is there, without waiting, until at least `limit` records were handed to fn or nothing
- * is left; a datagram that was begun is finished (a few hundred records). The record and its
- * payload live during the call only. Number of records handed out, or a negative errno; an overrun
- * (ENOBUFS) is counted, not an error. */
+/* Reads what is there, without waiting, until at least `limit` records were handed to fn, `limit`
+ * datagrams were read or nothing is left; a datagram that was begun is finished (a few hundred
+ * records). The record and its payload live during the call only. Number of records handed out, or
+ * a negative errno; an overrun (ENOBUFS) is counted, not an error. */
 PF_MUST_CHECK int pf_nflog_dispatch(struct pf_nflog *nflog, unsigned limit, pf_nflog_fn fn,
 				    void *userdata);
 
-/* Changes the queue threshold of a bound group: 1 for latency, 100 and more for throughput. */
+/* Changes the queue threshold of a bound group: 1 for latency, 100 and more for throughput. Records
+ * that wait are kept for the next dispatch (the descriptor stays readable); it may be called from
+ * fn. -EAGAIN where a flood left no room for the answer: the change may have been made. */
 PF_MUST_CHECK int pf_nflog_set_queue_threshold(struct pf_nflog *nflog, uint32_t queue_threshold);
 
 struct pf_nflog_counts pf_nflog_counts(const struct pf_nflog *nflog);

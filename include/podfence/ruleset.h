@@ -51,6 +51,8 @@ enum pf_field {
 			   */
 	PF_FIB_SADDR_TYPE,
 	PF_FIB_DADDR_TYPE,
+	PF_LOOSE_SOURCE_ROUTE,	/* ip option lsrr: 1 where the packet has it */
+	PF_STRICT_SOURCE_ROUTE, /* ip option ssrr */
 	PF_FIELD_N,
 };
 
@@ -98,11 +100,10 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 /* One that was added to this table before; NULL: none. */
 struct pf_set *pf_set_find(struct pf_table *table, const char *name);
 struct pf_chain *pf_chain_add(struct pf_table *table, const char *name);
-/* A base chain with policy accept. It can hold no rule but the jump it is made with: hooks and
- * priorities of an existing base chain cannot be changed (EOPNOTSUPP), so there is nothing to
- * update. */
-void pf_base_chain_add(struct pf_table *table, const char *name, enum pf_hook hook, int priority,
-		       const char *jump_to);
+/* A base chain of type filter with policy accept. Its rules change like those of any chain; its
+ * name, hook and priority never do: the kernel cannot (EOPNOTSUPP). Nothing can jump to it. */
+struct pf_chain *pf_base_chain_add(struct pf_table *table, const char *name, enum pf_hook hook,
+				   int priority);
 
 /* Key fields in order, each in the byte order of the packet (addresses, ports) or of the host
  * (ifindex, cgroup id, protocol). The key is made with these, then added. */

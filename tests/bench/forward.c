@@ -27,17 +27,33 @@
 #define ROUNDS	15
 #define PACKETS 200000u
 
-static int load_pass_program(void)
+/* The kernel uses the same pages again and again, and forwarding writes into them: the program puts
+ * the destination MAC, the hop limit and the header checksum back before it lets the frame pass. */
+static int load_program(const uint8_t frame[static 64])
 {
-	/* r0 = XDP_PASS; exit */
+	int32_t mac_low, hop_and_checksum;
+	int16_t mac_high;
+
+	memcpy(&mac_low, frame, 4);
+	memcpy(&mac_high, frame + 4, 2);
+	memcpy(&hop_and_checksum, frame + 22, 4);
 	const struct bpf_insn program[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
-		{.code = BPF_JMP | BPF_EXIT},
+		/* r2 = data, r3 = data_end, r4 = r2 + 34; if r4 > r3 goto end */
+		{BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, BPF_REG_1, 0, 0},
+		{BPF_LDX | BPF_MEM | BPF_W, BPF_REG_3, BPF_REG_1, 4, 0},
+		{BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_4, BPF_REG_2, 0, 0},
+		{BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, 34},
+		{BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, 3, 0},
+		{BPF_ST | BPF_MEM | BPF_W, BPF_REG_2, 0, 0, mac_low},
+		{BPF_ST | BPF_MEM | BPF_H, BPF_REG_2, 0, 4, mac_high},
+		{BPF_ST | BPF_MEM | BPF_W, BPF_REG_2, 0, 22, hop_and_checksum},
+		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS},
+		{BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
 	};
 	union bpf_attr attributes = {
 		.prog_type = BPF_PROG_TYPE_XDP,
 		.insns = (uintptr_t)program,
-		.insn_cnt = 2,
+		.insn_cnt = sizeof(program) / sizeof(program[0]),
 		.license = (uintptr_t) "GPL",
 	};
 
@@ -55,7 +71,8 @@ static uint16_t ip_checksum(const uint8_t *header)
 	return (uint16_t)~sum;
 }
 
-static size_t make_frame(uint8_t frame[static 64], const uint8_t mac[static 6])
+/* UDP, the dearer transport: its destination port is looked at. */
+static size_t make_frame(uint8_t frame[static 64], const uint8_t mac[static 6], bool is_shared)
 {
 	static const uint8_t rest[] = {
 		0x08, 0x00,					    /* IPv4 */
@@ -67,6 +84,8 @@ static size_t make_frame(uint8_t frame[static 64], const uint8_t mac[static 6])
 	memset(frame, 0, 64);
 	memcpy(frame, mac, 6);
 	memcpy(frame + 12, rest, sizeof(rest));
+	if (is_shared)
+		memcpy(frame + 30, (uint8_t[]){100, 64, 0, 1}, 4);
 	uint16_t checksum = htons(ip_checksum(frame + 14));
 	memcpy(frame + 24, &checksum, 2);
 	return 60;
@@ -117,8 +136,9 @@ static void make_lab(uint8_t mac[static 6], uint32_t *ret_link)
 		    "&&"
 		    "ip link set pod0p up && ip route add 10.244.0.0/32 dev pod0 &&"
 		    "ip link add sink type ifb && ip link set sink up &&"
-		    "ip addr add 10.99.0.254/24 dev sink &&"
-		    "ip neigh add 10.99.0.1 lladdr 02:00:00:00:00:01 dev sink"))
+		    "ip addr add 10.99.0.254/24 dev sink && ip route add 100.64.0.0/10 dev sink &&"
+		    "ip neigh add 10.99.0.1 lladdr 02:00:00:00:00:01 dev sink &&"
+		    "ip neigh add 100.64.0.1 lladdr 02:00:00:00:00:01 dev sink"))
 		exit(1);
 	*ret_link = if_nametoindex("pod0");
 	FILE *file = fopen("/sys/class/net/pod0/address", "r");
@@ -128,62 +148,109 @@ static void make_lab(uint8_t mac[static 6], uint32_t *ret_link)
 	fclose(file);
 }
 
-enum { NOTHING, CONNTRACK, FEW, MANY, N_VARIANTS };
+/* "internal": a network that is internal as a whole, so nobody asks who sends. "judged": one that
+ * holds a metadata address, so the sender is looked up among all endpoints and his policy asked. */
+enum { NOTHING, CONNTRACK, FEW, MANY, FEW_JUDGED, MANY_JUDGED, N_VARIANTS };
 
-int main(void)
-{
-	static const char *const names[] = {"no rules", "conntrack only", "podfence, 10 endpoints",
-					    "podfence, 10,000 endpoints"};
-	double values[N_VARIANTS][ROUNDS];
-	uint8_t mac[6], frame[64];
+static const struct {
+	const char *name;
+	unsigned n_pods;
+	bool is_judged;
+} variants[N_VARIANTS] = {
+	[NOTHING] = {"no rules", 0, false},
+	[CONNTRACK] = {"conntrack only", 0, false},
+	[FEW] = {"internal, 10 endpoints", 10, false},
+	[MANY] = {"internal, 10,000 endpoints", 10000, false},
+	[FEW_JUDGED] = {"judged, 10 endpoints", 10, true},
+	[MANY_JUDGED] = {"judged, 10,000 endpoints", 10000, true},
+};
+
+struct bench {
 	struct pf_nft *nft;
+	struct pf_ruleset *rulesets[N_VARIANTS], *none;
+	uint8_t frames[2][64];
+	size_t length;
+	int programs[2];
 	uint32_t link;
+	double values[N_VARIANTS][ROUNDS];
+};
 
-	namespace_enter_or_skip();
-	make_lab(mac, &link);
-	size_t length = make_frame(frame, mac);
-	int program = load_pass_program();
-	if (program < 0 || pf_nft_open(&nft) < 0) {
-		fprintf(stderr, "bpf or nf_tables: %s\n", strerror(errno));
-		return 1;
+static void measure(struct bench *bench, unsigned variant, unsigned round)
+{
+	const uint8_t *frame = bench->frames[variants[variant].is_judged];
+
+	if (variant != NOTHING &&
+	    !namespace_run("nft 'table inet plain { chain c { type filter hook forward priority 0; "
+			   "ct direction reply accept; }; }'"))
+		exit(1);
+	apply_or_die(bench->nft, bench->none, bench->rulesets[variant]);
+	send_packets(bench->programs[variants[variant].is_judged], bench->link, frame,
+		     bench->length); /* warm */
+	uint64_t before = sink_packets();
+	bench->values[variant][round] = send_packets(bench->programs[variants[variant].is_judged],
+						     bench->link, frame, bench->length);
+	if (sink_packets() - before < PACKETS * 99 / 100) {
+		fprintf(stderr, "%s: packets did not arrive\n", variants[variant].name);
+		exit(1);
 	}
-	struct pf_ruleset *none = pf_ruleset_new(), *few = compiled_or_die(10, 2, 0),
-			  *many = compiled_or_die(10000, 2, 0);
-	if (pf_ruleset_seal(none) < 0)
-		return 1;
-	const struct pf_ruleset *rulesets[] = {none, none, few, many};
-	for (unsigned round = 0; round < ROUNDS; round++)
-		for (unsigned i = 0; i < N_VARIANTS; i++) {
-			unsigned variant = round % 2 ? N_VARIANTS - 1 - i : i;
-			if (variant != NOTHING)
-				namespace_run(
-					"nft 'table inet ct { chain c { type filter hook forward "
-					"priority 0; ct direction reply accept; }; }'");
-			apply_or_die(nft, NULL, rulesets[variant]);
-			send_packets(program, link, frame, length); /* warm */
-			uint64_t before = sink_packets();
-			values[variant][round] = send_packets(program, link, frame, length);
-			if (sink_packets() - before < PACKETS * 99 / 100) {
-				fprintf(stderr, "%s: packets did not arrive\n", names[variant]);
-				return 1;
-			}
-			apply_or_die(nft, rulesets[variant], none);
-			namespace_run("nft flush ruleset");
-		}
-	double conntrack = 0, few_median = 0;
+	apply_or_die(bench->nft, bench->rulesets[variant], bench->none);
+	if (!namespace_run("nft flush ruleset"))
+		exit(1);
+}
+
+static void print(struct bench *bench)
+{
+	double medians[N_VARIANTS];
+
 	printf("a forwarded packet, CPU in nanoseconds, %u interleaved rounds of %u: median "
 	       "[min-max]\n",
 	       ROUNDS, PACKETS);
 	for (unsigned i = 0; i < N_VARIANTS; i++) {
-		struct statistics s = statistics_of(values[i], ROUNDS);
-		conntrack = i == CONNTRACK ? s.median : conntrack;
-		few_median = i == FEW ? s.median : few_median;
-		printf("  %-28s %7.0f [%.0f-%.0f]", names[i], s.median, s.low, s.high);
+		struct statistics s = statistics_of(bench->values[i], ROUNDS);
+		medians[i] = s.median;
+		printf("  %-28s %7.0f [%.0f-%.0f]", variants[i].name, s.median, s.low, s.high);
 		if (i >= FEW)
-			printf("  %.2f of conntrack only", s.median / conntrack);
-		if (i == MANY)
-			printf(", %.2f of 10 endpoints", s.median / few_median);
+			printf("  %.2f of conntrack only", s.median / medians[CONNTRACK]);
+		if (i == MANY || i == MANY_JUDGED)
+			printf(", %.2f of 10 endpoints", s.median / medians[i - 1]);
 		putchar('\n');
 	}
+}
+
+static int prepare(struct bench *bench)
+{
+	uint8_t mac[6];
+
+	make_lab(mac, &bench->link);
+	make_frame(bench->frames[0], mac, false);
+	bench->length = make_frame(bench->frames[1], mac, true);
+	for (unsigned i = 0; i < 2; i++)
+		bench->programs[i] = load_program(bench->frames[i]);
+	if (bench->programs[0] < 0 || bench->programs[1] < 0 || pf_nft_open(&bench->nft) < 0)
+		return -1;
+	bench->none = pf_ruleset_new();
+	if (!bench->none || pf_ruleset_seal(bench->none) < 0)
+		return -1;
+	for (unsigned i = 0; i < N_VARIANTS; i++)
+		bench->rulesets[i] =
+			i < FEW ? bench->none
+				: compiled_or_die(variants[i].n_pods, 2,
+						  variants[i].is_judged ? MADE_SHARED_NETWORK : 0);
+	return 0;
+}
+
+int main(void)
+{
+	static struct bench bench;
+
+	namespace_enter_or_skip();
+	if (prepare(&bench) < 0) {
+		fprintf(stderr, "bpf or nf_tables: %s\n", strerror(errno));
+		return 1;
+	}
+	for (unsigned round = 0; round < ROUNDS; round++)
+		for (unsigned i = 0; i < N_VARIANTS; i++)
+			measure(&bench, round % 2 ? N_VARIANTS - 1 - i : i, round);
+	print(&bench);
 	return 0;
 }

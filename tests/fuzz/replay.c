@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Runs a fuzz target over every file of its corpus and prints TAP: a crash that was found once stays
- * an ordinary test for ever. */
+ * Runs a fuzz target over every file of its corpus and prints TAP: a crash that was found once
+ * stays an ordinary test for ever. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -41,12 +41,16 @@ static void fill_config(struct config *config, unsigned flags)
 		"10.4.0.0/16", "10.5.0.0/16", "10.6.0.0/16",	 "10.7.0.0/16",
 		"10.8.0.0/16", "fd00::/64",   "fd00:0:0:1::/64",
 	};
+	static const char *const shared[] = {"10.0.0.0/8", "100.64.0.0/10", "fd00::/8"};
 	static const char *const nodes[] = {"192.168.7.0/24", "fd07::/64"};
 
 	config->fallback.mode = flags & MADE_AUDIT ? CONFIG_MODE_AUDIT : CONFIG_MODE_DENY;
 	config->fallback.action = flags & MADE_REJECT ? CONFIG_ACTION_REJECT : CONFIG_ACTION_DROP;
 	if (flags & MADE_MANY_NETWORKS)
 		fill_prefixes(&config->network.internal, many, sizeof(many) / sizeof(many[0]));
+	else if (flags & MADE_SHARED_NETWORK)
+		fill_prefixes(&config->network.internal, shared,
+			      sizeof(shared) / sizeof(shared[0]));
 	else
 		fill_prefixes(&config->network.internal, few, sizeof(few) / sizeof(few[0]));
 	if (flags & MADE_NODE_CIDRS)

@@ -75,6 +75,10 @@ static void add_matches(struct pf_chain *chain)
 	rule = pf_rule_add(chain);
 	pf_rule_equal(rule, (struct pf_selector){PF_FIB_SADDR_IIF}, 0);
 	pf_rule_verdict(rule, PF_GOTO, "end");
+	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, (struct pf_selector){PF_LOOSE_SOURCE_ROUTE}, 1);
+	pf_rule_equal(rule, (struct pf_selector){PF_STRICT_SOURCE_ROUTE}, 0);
+	pf_rule_verdict(rule, PF_GOTO, "end");
 }
 
 static void add_lookups(struct pf_chain *chain)
@@ -187,7 +191,8 @@ static void add_bridge(struct pf_table *table)
 	pf_rule_equal(rule, (struct pf_selector){PF_ICMPV6_TYPE}, 136);
 	pf_rule_lookup_not(rule, "targets6", PF_FIELDS({PF_IIF}, {PF_ND_TARGET}));
 	pf_rule_verdict(rule, PF_DROP, NULL);
-	pf_base_chain_add(table, "base-guard", PF_PREROUTING, -310, "guard");
+	pf_rule_verdict(pf_rule_add(pf_base_chain_add(table, "base-guard", PF_PREROUTING, -310)),
+			PF_JUMP, "guard");
 }
 
 struct pf_ruleset *sample_ruleset(const char *name, unsigned n_elements)
@@ -202,8 +207,11 @@ struct pf_ruleset *sample_ruleset(const char *name, unsigned n_elements)
 	add_lookups(pf_chain_add(table, "lookups"));
 	add_output(pf_chain_add(table, "output"));
 	add_elements(table, n_elements);
-	pf_base_chain_add(table, "base-prerouting", PF_PREROUTING, -310, "matches");
-	pf_base_chain_add(table, "base-output", PF_OUTPUT, -10, "output");
+	pf_rule_verdict(
+		pf_rule_add(pf_base_chain_add(table, "base-prerouting", PF_PREROUTING, -310)),
+		PF_JUMP, "matches");
+	pf_rule_verdict(pf_rule_add(pf_base_chain_add(table, "base-output", PF_OUTPUT, -10)),
+			PF_JUMP, "output");
 	add_bridge(pf_table_add(ruleset, PF_FAMILY_BRIDGE, name));
 	if (pf_ruleset_seal(ruleset) < 0) {
 		fprintf(stderr, "# %s\n", pf_ruleset_error(ruleset));
@@ -242,7 +250,8 @@ struct pf_ruleset *sample_variant(const char *name, unsigned variant)
 	pf_rule_lookup(rule, "nets4", PF_FIELDS({PF_IP_DADDR}));
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	pf_rule_vmap(pf_rule_add(forward), "links", PF_FIELDS({PF_IIF}));
-	pf_base_chain_add(table, "base-forward", PF_FORWARD, -10, "forward");
+	pf_rule_verdict(pf_rule_add(pf_base_chain_add(table, "base-forward", PF_FORWARD, -10)),
+			PF_JUMP, "forward");
 	if (pf_ruleset_seal(ruleset) < 0) {
 		fprintf(stderr, "# %s\n", pf_ruleset_error(ruleset));
 		return pf_ruleset_free(ruleset);

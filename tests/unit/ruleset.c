@@ -281,7 +281,8 @@ static struct pf_ruleset *with_set(uint32_t size, int priority)
 
 	pf_set_add(table, "links", &options, PF_FIELDS({PF_IIF}));
 	pf_rule_verdict(pf_rule_add(pf_chain_add(table, "one")), PF_RETURN, NULL);
-	pf_base_chain_add(table, "base", PF_FORWARD, priority, "one");
+	pf_rule_verdict(pf_rule_add(pf_base_chain_add(table, "base", PF_FORWARD, priority)),
+			PF_JUMP, "one");
 	assert_int_equal(pf_ruleset_seal(ruleset), 0);
 	return ruleset;
 }
