@@ -48,11 +48,8 @@
 	     "00000002"                                                                            \
 	     "000000000000000000000000"
 
-#define FOUR(x) x x x x
-#define HOPS_15                                                                                    \
-	FOUR(OPTIONS_8("3c"))                                                                      \
-	FOUR(OPTIONS_8("3c")) FOUR(OPTIONS_8("3c")) OPTIONS_8("3c") OPTIONS_8("3c")                \
-		OPTIONS_8("3c")
+#define FIVE(x) x x x x x
+#define HOPS_15 FIVE(OPTIONS_8("3c")) FIVE(OPTIONS_8("3c")) FIVE(OPTIONS_8("3c"))
 
 struct sample {
 	const char *name;
