@@ -126,6 +126,7 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot,
 	snapshot_free(daemon->snapshot);
 	daemon->snapshot = snapshot;
 	daemon->rulebook = *rulebook;
+	daemon->rulebook.generation = daemon->generation;
 	if (!n_steps && daemon->is_ready)
 		return;
 	daemon->rulebook.generation = ++daemon->generation;
