@@ -103,7 +103,7 @@ void handmade_pod_container(struct pod *pod, const struct handmade_container *co
 
 struct pod_list *handmade_pod_list(struct pod *const *pods, size_t n_pods)
 {
-	struct pod_list *list = must(calloc(1, sizeof(*list)));
+	struct pod_list *list = must(pod_list_empty());
 
 	list->pods = copy_array(pods, n_pods, sizeof(struct pod *));
 	list->n_pods = n_pods;
