@@ -89,12 +89,14 @@ def perform(lab: Lab, agent: Agent, attempt: Attempt, pods: dict[str, Pod]) -> N
     if not attempt.has_passed and attempt.who in pods:
         pod = pods[attempt.who]
         agent.wait_event(5, kubernetes__pod__name=pod.name, destination__ip=attempt.address,
+                         network__transport=attempt.transport,
                          **({"destination__port": attempt.port} if attempt.port else {}))
     fresh = agent.events()[seen:]
     for event in fresh:
         show(event)
     attempt.event = next((event for event in fresh
-                          if field(event, "destination.ip") == attempt.address), None)
+                          if field(event, "destination.ip") == attempt.address
+                          and field(event, "network.transport") == attempt.transport), None)
 
 
 def print_table(attempts: list[Attempt]) -> bool:
