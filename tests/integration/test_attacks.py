@@ -9,6 +9,7 @@ filtering off, strict and loose.
 """
 import dataclasses
 import itertools
+import pathlib
 from collections.abc import Callable
 
 import common  # noqa: F401
@@ -16,8 +17,8 @@ import netns
 import packet
 import tap
 import traffic
-from lab import EXTERNAL, INTERNAL, MARKER_PORT, NODE, OPEN_PORT, Lab
-from packet import ACK, PSH, SYN
+from lab import EXTERNAL, INTERNAL, MARKER_PORT, NODE, OPEN_PORT, OTHER_EXTERNAL4, Lab
+from packet import ACK, LOOSE_SOURCE_ROUTE, PSH, STRICT_SOURCE_ROUTE, SYN
 from pods import GATEWAY_MAC, Pod
 from worker import NOBODY, Worker
 
@@ -77,7 +78,15 @@ class Scene:
         self.host = lab.add_pod("host", is_host_network=True)
         self.nobody = self.host.another_worker(NOBODY)
         netns.nft(None, DNAT)
+        accept_source_routes(True)
         lab.write_pods()
+
+
+def accept_source_routes(is_on: bool) -> None:
+    """Of every device; and a strict route needs an external neighbour."""
+    for path in pathlib.Path("/proc/sys/net/ipv4/conf").glob("*/accept_source_route"):
+        path.write_text(f"{int(is_on)}\n")
+    netns.ip(None, f"route replace {OTHER_EXTERNAL4} dev up0")
 
 
 def inject(sender: Pod, data: bytes) -> None:
@@ -162,6 +171,14 @@ def dnat_udp(sender: Pod, version: int) -> None:
     sender.call(traffic.udp_send, NODE[version], 30080)
 
 
+def source_route(sender: Pod, option: int) -> None:
+    """A datagram to the node, which is to send it on to an external address. Where the packet is
+    forwarded, its destination is still the node's."""
+    outside = EXTERNAL[4] if option == LOOSE_SOURCE_ROUTE else OTHER_EXTERNAL4
+    data = packet.udp(sender.address(4), next(ports), outside, OUTSIDE_PORT, b"leak")
+    inject(sender, packet.source_routed(option, NODE[4], data))
+
+
 @dataclasses.dataclass
 class Attack:
     name: str
@@ -194,7 +211,14 @@ ATTACKS = [
            passes_naive=False),
     Attack("DNAT of a local address, pod, udp", lambda s, v: dnat_udp(s.pod, v),
            passes_naive=False),
+    Attack("loose source route through the node",
+           lambda s, v: source_route(s.pod, LOOSE_SOURCE_ROUTE), versions=(4,)),
+    Attack("strict source route through the node",
+           lambda s, v: source_route(s.pod, STRICT_SOURCE_ROUTE), versions=(4,)),
+    Attack("loose source route through the node, on a bridge",
+           lambda s, v: source_route(s.bridged, LOOSE_SOURCE_ROUTE), versions=(4,)),
 ]
+SOURCE_ROUTES = [attack for attack in ATTACKS if "source route" in attack.name]
 
 
 def leaks(scene: Scene, attack: Attack, version: int) -> list[packet.Caught]:
@@ -273,13 +297,45 @@ def attack_all(check: tap.Tap, rp_filter: int) -> None:
             check.equal(pickup(scene, pod, version), [],
                         f"{when}, podfence: loose pickup by {pod.name}, v{version}")
         check.check(agent.wait_event(5, rule__category="spoof"), f"{when}: events say spoof")
+        for pod in (scene.pod, scene.bridged):
+            check.check(agent.wait_event(5, rule__name="source-route-from-pod",
+                                         kubernetes__pod__name=pod.name),
+                        f"{when}: an event names {pod.name} for its source route",
+                        *agent.find_events(rule__name="source-route-from-pod"))
         check.equal(lab.outside.lost(), 0, f"{when}: the witness saw everything")
+        scene.nobody.stop()
+
+
+def late_source_routes(check: tap.Tap) -> None:
+    """The kernel tells nobody that it follows source routes from now on; the agent looks when it
+    looks at the node for another reason, as on SIGHUP."""
+    with Lab() as lab:
+        scene = Scene(lab)
+        for attack in SOURCE_ROUTES:
+            check.check(leaks(scene, attack, 4), f"no rules: {attack.name}: leaves")
+        accept_source_routes(False)
+        agent = lab.agent()
+        agent.start()
+        agent.wait_endpoints(len(lab.pods))
+        for attack in SOURCE_ROUTES:
+            check.equal(leaks(scene, attack, 4), [], f"accept_source_route 0: {attack.name}")
+        check.equal(agent.find_events(rule__name="source-route-from-pod"), [],
+                    "accept_source_route 0: no rule looks for what the kernel drops")
+        accept_source_routes(True)
+        agent.reload()
+        for attack in SOURCE_ROUTES:
+            check.equal(leaks(scene, attack, 4), [],
+                        f"accept_source_route switched on, SIGHUP: {attack.name}")
+        check.check(agent.wait_event(5, rule__name="source-route-from-pod",
+                                     kubernetes__pod__name="attacker"),
+                    "accept_source_route switched on, SIGHUP: an event names the pod")
         scene.nobody.stop()
 
 
 def test(check: tap.Tap) -> None:
     for rp_filter in (0, 1, 2):
         attack_all(check, rp_filter)
+    late_source_routes(check)
 
 
 tap.main(test)

@@ -9,6 +9,7 @@ import struct
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp"}
 ETH_IP4, ETH_ARP, ETH_IP6 = 0x0800, 0x0806, 0x86DD
 SYN, ACK, PSH = 0x02, 0x10, 0x08
+LOOSE_SOURCE_ROUTE, STRICT_SOURCE_ROUTE = 131, 137
 
 
 def checksum(data: bytes) -> int:
@@ -35,12 +36,15 @@ def with_pseudo_header(source: str, destination: str, protocol: int, segment: by
     return checksum(addresses + tail + segment)
 
 
-def ip_packet(source: str, destination: str, protocol: int, segment: bytes) -> bytes:
+def ip_packet(source: str, destination: str, protocol: int, segment: bytes,
+              options: bytes = b"") -> bytes:
+    """`options`: of IPv4, a multiple of four bytes."""
     if is_v6(source):
         header = struct.pack("!IHBB", 6 << 28, len(segment), protocol, 64)
         return header + packed(source) + packed(destination) + segment
-    header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(segment), 1, 0, 64, protocol, 0,
-                         packed(source), packed(destination))
+    length = 20 + len(options)
+    header = struct.pack("!BBHHHBBH4s4s", 0x40 | length // 4, 0, length + len(segment), 1, 0, 64,
+                         protocol, 0, packed(source), packed(destination)) + options
     return header[:10] + struct.pack("!H", checksum(header)) + header[12:] + segment
 
 
@@ -48,6 +52,13 @@ def udp(source: str, sport: int, destination: str, dport: int, payload: bytes) -
     segment = struct.pack("!HHHH", sport, dport, 8 + len(payload), 0) + payload
     value = with_pseudo_header(source, destination, 17, segment) or 0xFFFF
     return ip_packet(source, destination, 17, segment[:6] + struct.pack("!H", value) + segment[8:])
+
+
+def source_routed(option: int, through: str, data: bytes) -> bytes:
+    """An IPv4 packet without options that goes `through` another address first (RFC 791)."""
+    source, destination = (socket.inet_ntoa(data[at:at + 4]) for at in (12, 16))
+    options = bytes([option, 7, 4]) + packed(destination) + b"\0"
+    return ip_packet(source, through, data[9], data[20:], options)
 
 
 def tcp(source: str, sport: int, destination: str, dport: int, flags: int = SYN, seq: int = 1000,
