@@ -6,13 +6,13 @@
  *	pod uid -> cgroup -> a process -> network namespace -> host-side links -> addresses inside
  *
  * Each step either leads on or ends with a coverage and a reason, and nothing is guessed: what the
- *API says about addresses is not used, because the kubelet publishes it late and a pod may use
- *others.
+ * API says about addresses is not used, because the kubelet publishes it late and a pod may use
+ * others.
  *
  * The view knows addresses inside a namespace, not devices. An address on a device that no link of
- *ours leads to may be a macvlan that packets leave by unjudged, or a bridge some container made for
- *itself; the two look alike from outside. `enforced` would then be a claim we cannot prove, so it
- *is not made, while the ways out that are judged stay registered. */
+ * ours leads to may be a macvlan that packets leave by unjudged, or a bridge some container made
+ * for itself; the two look alike from outside. `enforced` would then be a claim we cannot prove, so
+ * it is not made, while the ways out that are judged stay registered. */
 #include "inventory/resolve.h"
 
 #include <errno.h>
@@ -221,8 +221,9 @@ static int attachments_make(struct endpoint *endpoint, const struct node_view *v
 	return 0;
 }
 
-/* A port of this bridge that leads into no pod: frames leave by it without being routed, and what
- * is not routed is not judged. NULL where there is none. */
+/* A port of this bridge that leads into no other namespace: frames leave by it without being
+ * routed, and what is not routed is not judged. NULL where there is none. One that leads into a
+ * namespace of nobody we know is no reason: a pod that is being made looks like that. */
 static const struct node_link *bridge_way_out(const struct node_view *view, uint32_t bridge)
 {
 	for (size_t i = 0; i < view->n_links; i++)
@@ -231,20 +232,42 @@ static const struct node_link *bridge_way_out(const struct node_view *view, uint
 	return NULL;
 }
 
-static const struct node_link *attachments_way_out(const struct endpoint *endpoint,
-						   const struct node_view *view)
+static bool is_uplink(const struct snapshot *snapshot, uint32_t link)
 {
-	const struct node_link *link = NULL;
-
-	for (size_t i = 0; i < endpoint->n_attachments && !link; i++)
-		if (endpoint->attachments[i].port)
-			link = bridge_way_out(view, endpoint->attachments[i].link);
-	return link;
+	for (size_t i = 0; i < snapshot->n_uplinks; i++)
+		if (snapshot->uplinks[i] == link)
+			return true;
+	return false;
 }
 
-static int pod_resolve(struct endpoint *endpoint, const struct node_view *view,
+static int bridges_judge(struct endpoint *endpoint, const struct snapshot *snapshot)
+{
+	char name[LINK_NAME_MAX];
+
+	for (size_t i = 0; i < endpoint->n_attachments; i++) {
+		uint32_t bridge = endpoint->attachments[i].link;
+		if (!endpoint->attachments[i].port)
+			continue;
+		const struct node_link *way_out = bridge_way_out(snapshot->view, bridge);
+		if (way_out) {
+			memcpy(name, way_out->name, sizeof(name));
+			return endpoint_judge(endpoint, COVERAGE_UNCOVERED,
+					      "its bridge has port %s too, by which frames leave "
+					      "without being routed",
+					      name);
+		}
+		if (is_uplink(snapshot, bridge))
+			return endpoint_judge(endpoint, COVERAGE_UNCOVERED,
+					      "its bridge is an uplink itself, by which frames "
+					      "leave without being routed");
+	}
+	return 0;
+}
+
+static int pod_resolve(struct endpoint *endpoint, const struct snapshot *snapshot,
 		       enum coverage covered)
 {
+	const struct node_view *view = snapshot->view;
 	const struct node_netns *netns = &view->netnses[endpoint->sandbox->netns];
 	const struct node_link *unusable;
 	const struct pf_address *stray;
@@ -278,17 +301,7 @@ static int pod_resolve(struct endpoint *endpoint, const struct node_view *view,
 	}
 	if (!endpoint->n_attachments)
 		return endpoint_end(endpoint, COVERAGE_PENDING, "no address yet");
-	const struct node_link *way_out = attachments_way_out(endpoint, view);
-	if (way_out) {
-		char name[sizeof(way_out->name)];
-		memcpy(name, way_out->name, sizeof(name));
-		return endpoint_judge(
-			endpoint, COVERAGE_UNCOVERED,
-			"its bridge has port %s too, by which frames leave without being "
-			"routed",
-			name);
-	}
-	return 0;
+	return bridges_judge(endpoint, snapshot);
 }
 
 static int host_pod_resolve(struct endpoint *endpoint, const struct node_view *view,
@@ -303,13 +316,14 @@ static int host_pod_resolve(struct endpoint *endpoint, const struct node_view *v
 	return 0;
 }
 
-int endpoint_resolve(struct endpoint *endpoint, const struct node_view *view, enum coverage covered)
+int endpoint_resolve(struct endpoint *endpoint, const struct snapshot *snapshot,
+		     enum coverage covered)
 {
 	endpoint->kind = endpoint->pod->is_host_network ? ENDPOINT_HOST_POD : ENDPOINT_POD;
-	int r = sandbox_choose(endpoint, view);
+	int r = sandbox_choose(endpoint, snapshot->view);
 	if (r < 0 || !endpoint->sandbox)
 		return r;
 	if (endpoint->kind == ENDPOINT_HOST_POD)
-		return host_pod_resolve(endpoint, view, covered);
-	return pod_resolve(endpoint, view, covered);
+		return host_pod_resolve(endpoint, snapshot->view, covered);
+	return pod_resolve(endpoint, snapshot, covered);
 }

@@ -6,10 +6,10 @@
 
 #include "inventory/snapshot.h"
 
-/* What the view says about endpoint->pod: fills everything of the endpoint but its event members.
- * `covered` is the coverage of an endpoint that was found. Pure. 0 or -ENOMEM; the endpoint is to
- * be freed with endpoint_done() either way. */
-PF_MUST_CHECK int endpoint_resolve(struct endpoint *endpoint, const struct node_view *view,
+/* What view and uplinks of the snapshot say about endpoint->pod: fills everything of the endpoint
+ * but its event members. `covered` is the coverage of an endpoint that was found. Pure. 0 or
+ * -ENOMEM; the endpoint is to be freed with endpoint_done() either way. */
+PF_MUST_CHECK int endpoint_resolve(struct endpoint *endpoint, const struct snapshot *snapshot,
 				   enum coverage covered);
 
 /* Takes back what was resolved: pending, with a reason that is made of the format. 0 or -ENOMEM. */

@@ -124,7 +124,7 @@ static int endpoints_resolve(struct snapshot *snapshot, enum coverage covered)
 		struct endpoint *endpoint = &snapshot->endpoints[snapshot->n_endpoints++];
 		endpoint->pod = pods->pods[i];
 		endpoint->reason = "";
-		int r = endpoint_resolve(endpoint, snapshot->view, covered);
+		int r = endpoint_resolve(endpoint, snapshot, covered);
 		if (r < 0)
 			return r;
 	}

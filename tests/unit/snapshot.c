@@ -240,6 +240,53 @@ static void pods_are_resolved(void **state)
 	}
 }
 
+#define PORT(name_, kind_, nsid)                                                                   \
+	{                                                                                          \
+		.index = 40, .name = name_, .kind = kind_, .port_kind = "bridge", .master = 20,    \
+		.peer_nsid = nsid                                                                  \
+	}
+#define WAY_OUT(name) "its bridge has port " name " too, by which frames leave without being routed"
+
+/* One more device beside br0 and its three pods. */
+static void a_bridge_that_leads_out_covers_nobody(void **state)
+{
+	static const char itself[] = "its bridge is an uplink itself, by which frames leave "
+				     "without being routed";
+	static const struct {
+		struct node_link link;
+		const char *uplink, *reason;
+	} cases[] = {
+		{PORT("veth9", "veth", 12), "eth0", ""},
+		{PORT("veth9", "veth", 99), "eth0", ""}, /* of a pod we do not know yet */
+		{{.index = 40, .name = "eth9", .peer_nsid = -1}, "eth0", ""},
+		{{.index = 40, .name = "eth9", .master = 50, .peer_nsid = -1}, "eth0", ""},
+		{PORT("eth9", "", -1), "eth0", WAY_OUT("eth9")},
+		{PORT("bond0", "bond", -1), "eth0", WAY_OUT("bond0")},
+		{PORT("tap0", "tun", -1), "eth0", WAY_OUT("tap0")},
+		{PORT("vxlan0", "vxlan", -1), "eth0", WAY_OUT("vxlan0")},
+		{PORT("veth-here", "veth", -1), "eth0", WAY_OUT("veth-here")},
+		{PORT("veth-out", "veth", 99), "br0", itself},
+	};
+
+	for (size_t i = 0; i < N(cases); i++) {
+		struct pod *pod = handmade_pod("ns", "bridged", "bridged", false);
+		struct snapshot_options options = {&cases[i].uplink, 1, false};
+		struct node_view *view = view_make();
+		struct snapshot *snapshot;
+
+		view->links[view->n_links++] = cases[i].link; /* there is room for one more */
+		assert_int_equal(
+			snapshot_new(&options, handmade_pod_list(&pod, 1), view, &snapshot), 0);
+		const struct endpoint *endpoint = &snapshot->endpoints[0];
+		assert_string_equal(endpoint->reason, cases[i].reason);
+		assert_int_equal(endpoint->coverage,
+				 cases[i].reason[0] ? COVERAGE_UNCOVERED : COVERAGE_ENFORCED);
+		/* What is routed is judged all the same. */
+		assert_string_equal(attachments_text(endpoint), "20/21 10.1.0.2");
+		snapshot_free(snapshot);
+	}
+}
+
 /* What the API says about the host's network must be what the processes do. */
 static void host_network_is_checked(void **state)
 {
@@ -436,6 +483,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pods_are_resolved),
+		cmocka_unit_test(a_bridge_that_leads_out_covers_nobody),
 		cmocka_unit_test(host_network_is_checked),
 		cmocka_unit_test(the_cgroup_uid_decides),
 		cmocka_unit_test(one_identity_for_two_is_nobodys),
