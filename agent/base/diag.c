@@ -67,6 +67,11 @@ void diag_unresolved(const char *namespace, const char *name, const char *reason
 	    name, reason);
 }
 
+void diag_uncovered(const char *namespace, const char *name, const char *reason)
+{
+	say(LOG_WARNING, "uncovered", "%s/%s is not covered: %s", namespace, name, reason);
+}
+
 void diag_no_uplink(void)
 {
 	say(LOG_WARNING, "no-uplink",

@@ -15,6 +15,7 @@
 void diag_ready(void);
 void diag_generation(uint64_t generation, size_t n_endpoints, size_t n_unresolved, size_t n_steps);
 void diag_unresolved(const char *namespace, const char *name, const char *reason);
+void diag_uncovered(const char *namespace, const char *name, const char *reason);
 void diag_no_uplink(void);
 void diag_no_pod_root(void);
 

@@ -73,6 +73,21 @@ static int add_event_members(struct daemon *daemon, struct snapshot *snapshot)
 	return 0;
 }
 
+static bool is_same_news(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->coverage == b->coverage && !strcmp(a->reason, b->reason);
+}
+
+static void say_why(const struct endpoint *endpoint)
+{
+	const struct pod *pod = endpoint->pod;
+
+	if (endpoint->coverage == COVERAGE_UNCOVERED)
+		diag_uncovered(pod->namespace, pod->name, endpoint->reason);
+	else
+		diag_unresolved(pod->namespace, pod->name, endpoint->reason);
+}
+
 /* What a person should know, when it changes and not every time. */
 static size_t say_what_is_unresolved(struct daemon *daemon, const struct snapshot *snapshot)
 {
@@ -96,9 +111,8 @@ static size_t say_what_is_unresolved(struct daemon *daemon, const struct snapsho
 				break;
 		}
 		if (!before || k == before->n_endpoints || order != 0 ||
-		    strcmp(before->endpoints[k].reason, endpoint->reason) != 0)
-			diag_unresolved(endpoint->pod->namespace, endpoint->pod->name,
-					endpoint->reason);
+		    !is_same_news(&before->endpoints[k], endpoint))
+			say_why(endpoint);
 	}
 	return n;
 }

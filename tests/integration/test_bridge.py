@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
 """On a bridge the address alone says nothing: a thief on one port uses the address of a neighbour
-on another, towards the node and the network, and tells everybody that the address is his."""
+on another, towards the node and the network, and tells everybody that the address is his.
+
+And from a bridge that leads out by itself frames leave unrouted, so unjudged: the agent says so."""
+import itertools
+
 import common  # noqa: F401
 import netns
 import packet
 import tap
 import traffic
-from lab import EXTERNAL, INTERNAL, Lab
+from agent import Agent
+from lab import EXTERNAL, INTERNAL, NODE, TO_SERVICE, Lab
 from pods import Pod
 
 THIEF_MAC = "02:00:00:00:00:66"
@@ -110,7 +115,74 @@ def test_bridge(check: tap.Tap, filters: bool) -> None:
         check.equal(blamed, [], f"{name}: nobody blames the victim")
 
 
+def flatten(lab: Lab) -> Pod:
+    """The node's segment is a bridge with the uplink and a pod as ports, the pod's gateway is the
+    segment's router."""
+    netns.ip(None, "link add br0 type bridge", "link set br0 up", "link set up0 down",
+             "addr flush dev up0", "link set up0 master br0 up", f"addr add {NODE[4]}/24 dev br0",
+             f"addr add {NODE[6]}/64 dev br0 nodad", "route replace default via 10.0.0.254",
+             "route replace default via fd00:10::fe", *TO_SERVICE)
+    pod = lab.new_pod("flat", bridge="br0")
+    pod.addresses = ("10.0.0.50", "fd00:10::50")
+    pod.wire()
+    netns.ip(pod.netns, "route replace default via 10.0.0.254",
+             "route replace default via fd00:10::fe")
+    pod.run(lab.cgroups)
+    return pod
+
+
+def test_flat(check: tap.Tap) -> None:
+    with Lab() as lab:
+        pod = flatten(lab)
+        lab.write_pods()
+        agent = lab.agent()
+        agent.start()
+        mark = lab.outside.mark()
+        for version in (4, 6):
+            pod.call(traffic.udp_send, EXTERNAL[version], 5353)
+        check.equal({one.source for one in lab.left(mark)}, set(pod.addresses),
+                    "flat network: frames leave unjudged")
+        agent.wait_for(lambda: "shop/flat is not covered: its bridge is an uplink itself" in
+                       agent.said(), "the agent to say that the pod is not covered")
+        check.check("flat is not resolved" not in agent.said().split("not covered")[1],
+                    "flat network: nor is it said to meet pending", agent.said())
+
+
+def uncovered(lab: Lab, agent: Agent, port: str) -> None:
+    """Waits until both pods are said not to be covered because of this port."""
+    for pod in lab.pods:
+        said = f"shop/{pod.name} is not covered: its bridge has port {port} too, by which frames " \
+               f"leave without being routed\n"
+        agent.wait_for(lambda: said in agent.said(), said)
+
+
+def test_way_out(check: tap.Tap) -> None:
+    """A port that leads out, of a bridge in use."""
+    with Lab() as lab:
+        lab.add_bridge()
+        for pod in ("one", "two"):
+            lab.add_pod(pod, bridge="cni0")
+        lab.write_pods()
+        agent = lab.agent()
+        agent.start()
+        agent.wait_endpoints(2)
+        check.check("not covered" not in agent.said(), "only pods are ports: they are covered")
+        for port, kind in (("vxlan9", "vxlan id 9 dstport 4789 dev up0"),
+                           ("here9", "veth peer name here8")):
+            netns.ip(None, f"link add {port} type {kind}", f"link set {port} master cni0")
+            uncovered(lab, agent, port)
+            check.check(True, f"port {port}: both pods are said not to be covered")
+            for pod, version in itertools.product(lab.pods, (4, 6)):
+                mark = lab.outside.mark()
+                pod.call(traffic.udp_send, EXTERNAL[version], 5353)
+                check.equal(lab.left(mark), [], f"port {port}: what {pod.name} has routed is "
+                                                f"denied all the same, v{version}")
+            netns.ip(None, f"link delete {port}")
+
+
 def test(check: tap.Tap) -> None:
+    test_flat(check)
+    test_way_out(check)
     for filters in (True, False):
         test_bridge(check, filters)
 
