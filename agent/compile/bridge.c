@@ -79,9 +79,7 @@ static void add_port(const struct compiler *compiler)
 	add_prefix_return(chain, arp, "0.0.0.0");    /* address probe, RFC 5227 */
 	add_prefix_return(chain, saddr6, "::");
 	add_prefix_return(chain, saddr6, "fe80::/10");
-	tail_add(compiler, chain,
-		 &(struct tail){compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE,
-				"spoofed", false});
+	tail_add(compiler, chain, compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE);
 }
 
 void compile_bridge(const struct compiler *compiler)
@@ -92,8 +90,7 @@ void compile_bridge(const struct compiler *compiler)
 	add_sets(table);
 	compile_bridge_endpoints(compiler);
 	tail_add(compiler, pf_chain_add(table, "spoof"),
-		 &(struct tail){compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE,
-				"spoofed", false});
+		 compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE);
 	add_port(compiler);
 	struct pf_chain *chain = pf_base_chain_add(table, "guard", PF_PREROUTING, -310);
 	add_advertisement(chain);

@@ -73,39 +73,6 @@ static bool has_bridged_pods(const struct snapshot *snapshot)
 	return false;
 }
 
-void tail_add(const struct compiler *compiler, struct pf_chain *chain, const struct tail *tail)
-{
-	const struct rule_facts *facts = rule_facts(tail->rule);
-	struct prefix_meaning meaning = {.rule = tail->rule};
-	char prefix[RULE_PREFIX_MAX];
-	struct pf_rule *rule = pf_rule_add(chain);
-
-	pf_rule_counter(rule, tail->counter);
-	pf_rule_log(rule, (uint16_t)compiler->config->nflog.group,
-		    compiler->config->nflog.copy_bytes, 0, rule_prefix_format(&meaning, prefix));
-	if (facts->lets_pass) {
-		pf_rule_verdict(rule, PF_ACCEPT, NULL);
-	} else if (tail->can_reject && compiler->is_reject) {
-		pf_rule_reject(pf_rule_add(chain), PF_REJECT_TCP_RESET);
-		pf_rule_reject(pf_rule_add(chain), PF_REJECT_ADMIN_PROHIBITED);
-	} else {
-		pf_rule_verdict(rule, PF_DROP, NULL);
-	}
-}
-
-void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain,
-		     const struct tail *tail, uint32_t index)
-{
-	struct prefix_meaning meaning = {.rule = tail->rule, .has_index = true, .index = index};
-	char prefix[RULE_PREFIX_MAX];
-	struct pf_rule *rule = pf_rule_add(chain);
-
-	pf_rule_counter(rule, tail->counter);
-	pf_rule_log(rule, (uint16_t)compiler->config->nflog.group,
-		    compiler->config->nflog.copy_bytes, 0, rule_prefix_format(&meaning, prefix));
-	pf_rule_verdict(rule, PF_ACCEPT, NULL);
-}
-
 static void add_counters(struct compiler *compiler)
 {
 	static const char *const counters[] = {"denied",	  "audited", "pending_denied",

@@ -70,8 +70,7 @@ static void add_tag(const struct compiler *compiler, const struct endpoint *endp
 	char name[PF_NAME_MAX];
 
 	snprintf(name, sizeof(name), "tag-%x", endpoint->index);
-	tail_add_tagged(compiler, pf_chain_add(compiler->inet, name),
-			&(struct tail){RULE_AUDIT, "audited", false}, endpoint->index);
+	tail_add_tagged(compiler, pf_chain_add(compiler->inet, name), RULE_AUDIT, endpoint->index);
 	pf_element_add_verdict(find(compiler, TAGS), cgroup, PF_GOTO, name);
 }
 

@@ -86,9 +86,7 @@ static void add_spoof(const struct compiler *compiler)
 	pf_rule_prefix(rule, (struct pf_selector){PF_IP6_DADDR}, &multicast6);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	add_return_on(chain, PF_IP6_SADDR, "fe80::/10");
-	tail_add(compiler, chain,
-		 &(struct tail){compiler->is_audit ? RULE_SPOOF_AUDIT : RULE_SPOOF, "spoofed",
-				false});
+	tail_add(compiler, chain, compiler->is_audit ? RULE_SPOOF_AUDIT : RULE_SPOOF);
 }
 
 /* Looked for only where the kernel follows such routes: then even a packet to this node is one to
@@ -98,9 +96,7 @@ static void add_source_route(const struct compiler *compiler, struct pf_chain *g
 	static const enum pf_field options[] = {PF_LOOSE_SOURCE_ROUTE, PF_STRICT_SOURCE_ROUTE};
 	struct pf_chain *chain = pf_chain_add(compiler->inet, "source-route");
 
-	tail_add(compiler, chain,
-		 &(struct tail){compiler->is_audit ? RULE_SOURCE_ROUTE_AUDIT : RULE_SOURCE_ROUTE,
-				"spoofed", false});
+	tail_add(compiler, chain, compiler->is_audit ? RULE_SOURCE_ROUTE_AUDIT : RULE_SOURCE_ROUTE);
 	if (!compiler->snapshot || !compiler->snapshot->view->accepts_source_routes)
 		return;
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -170,9 +166,7 @@ static void add_guard_out(const struct compiler *compiler)
 	add_return_on(chain, PF_IP6_SADDR, "::");
 	if (!compiler->is_audit)
 		mark_add(compiler, chain);
-	tail_add(compiler, chain,
-		 &(struct tail){compiler->is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT,
-				"spoofed", false});
+	tail_add(compiler, chain, compiler->is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT);
 	add_root_jumps(compiler,
 		       pf_base_chain_add(compiler->inet, "guard-out", PF_OUTPUT,
 					 PRIORITY_BEFORE_CONNTRACK),

@@ -56,16 +56,11 @@ struct compiler {
 	size_t n_pod_levels;
 };
 
-/* How a chain ends: what a rule that stops a packet does, in this order. */
-struct tail {
-	enum rule_id rule;
-	const char *counter;
-	bool can_reject;
-};
-void tail_add(const struct compiler *compiler, struct pf_chain *chain, const struct tail *tail);
-void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain,
-		     const struct tail *tail, uint32_t index);
-
+/* tail.c: how a chain ends, by what the rulebook says of the rule */
+void tail_add(const struct compiler *compiler, struct pf_chain *chain, enum rule_id rule);
+/* The same for one audited endpoint, whose index stands in the prefix. */
+void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, enum rule_id rule,
+		     uint32_t index);
 void mark_add(const struct compiler *compiler, struct pf_chain *chain);
 
 /* guard.c: what is decided before conntrack and about replies */

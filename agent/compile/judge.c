@@ -284,15 +284,6 @@ static void add_tunnel_sets(const struct compiler *compiler)
 	}
 }
 
-/* On a packet about to die: whose it was. A mark that somebody else had set must accuse nobody. */
-void mark_add(const struct compiler *compiler, struct pf_chain *chain)
-{
-	pf_rule_set_mark(pf_rule_add(chain), 0);
-	for (size_t i = 0; i < compiler->n_pod_levels; i++)
-		pf_rule_set_mark_map(pf_rule_add(chain), MARKS,
-				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
-}
-
 /* Which endpoint it was must reach user space, and NFLOG tells no cgroup: on a packet about to die
  * the mark carries its index (a mark somebody else had set is cleared first); one that lives on
  * goes through a chain of its endpoint with a prefix of its own. */
@@ -305,39 +296,34 @@ static void add_ends_for_output(const struct compiler *compiler)
 		for (size_t i = 0; i < compiler->n_pod_levels; i++)
 			pf_rule_vmap(pf_rule_add(chain), TAGS,
 				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
-		tail_add(compiler, chain, &(struct tail){RULE_AUDIT, "audited", false});
+		tail_add(compiler, chain, RULE_AUDIT);
 		chain = pf_chain_add(compiler->inet, "pending-audit-out");
-		tail_add(compiler, chain,
-			 &(struct tail){RULE_PENDING_AUDIT, "pending_audited", false});
+		tail_add(compiler, chain, RULE_PENDING_AUDIT);
 		return;
 	}
 	chain = pf_chain_add(compiler->inet, "deny-out");
 	mark_add(compiler, chain);
-	tail_add(compiler, chain, &(struct tail){RULE_DENY, "denied", true});
+	tail_add(compiler, chain, RULE_DENY);
 	chain = pf_chain_add(compiler->inet, "pending-deny-out");
 	pf_rule_set_mark(pf_rule_add(chain), 0);
-	tail_add(compiler, chain, &(struct tail){RULE_PENDING, "pending_denied", true});
+	tail_add(compiler, chain, RULE_PENDING);
 }
 
 static void add_ends(const struct compiler *compiler)
 {
 	bool is_audit = compiler->is_audit;
-	const struct tail known = is_audit ? (struct tail){RULE_AUDIT, "audited", false}
-					   : (struct tail){RULE_DENY, "denied", true};
-	const struct tail unknown = is_audit ? (struct tail){RULE_PENDING_AUDIT, "pending_audited",
-							     false}
-					     : (struct tail){RULE_PENDING, "pending_denied", true};
-	const struct tail tunnel = {is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL, "tunneled", false};
+	enum rule_id tunnel = is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL;
 
-	tail_add(compiler, pf_chain_add(compiler->inet, is_audit ? "audit" : "deny"), &known);
+	tail_add(compiler, pf_chain_add(compiler->inet, is_audit ? "audit" : "deny"),
+		 is_audit ? RULE_AUDIT : RULE_DENY);
 	tail_add(compiler,
 		 pf_chain_add(compiler->inet, is_audit ? "pending-audit" : "pending-deny"),
-		 &unknown);
-	tail_add(compiler, pf_chain_add(compiler->inet, "tunnel"), &tunnel);
+		 is_audit ? RULE_PENDING_AUDIT : RULE_PENDING);
+	tail_add(compiler, pf_chain_add(compiler->inet, "tunnel"), tunnel);
 	struct pf_chain *chain = pf_chain_add(compiler->inet, "tunnel-out");
 	if (!is_audit)
 		mark_add(compiler, chain);
-	tail_add(compiler, chain, &tunnel);
+	tail_add(compiler, chain, tunnel);
 	add_ends_for_output(compiler);
 }
 

@@ -19,6 +19,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_DENY] =
 		{
 			.token = "deny",
+			.counter = "denied",
 			.chain = "inet podfence/deny",
 			.name = "default-deny-external",
 			.category = "default",
@@ -31,6 +32,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_AUDIT] =
 		{
 			.token = "audit",
+			.counter = "audited",
 			.chain = "inet podfence/audit",
 			.name = "default-audit-external",
 			.category = "default",
@@ -44,6 +46,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_PENDING] =
 		{
 			.token = "pending",
+			.counter = "pending_denied",
 			.chain = "inet podfence/pending",
 			.name = "pending-deny-external",
 			.category = "pending",
@@ -57,6 +60,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_PENDING_AUDIT] =
 		{
 			.token = "pending-audit",
+			.counter = "pending_audited",
 			.chain = "inet podfence/pending",
 			.name = "pending-audit-external",
 			.category = "pending",
@@ -71,6 +75,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SPOOF] =
 		{
 			.token = "spoof",
+			.counter = "spoofed",
 			.chain = "inet podfence/spoof",
 			.name = "spoofed-source",
 			.category = "spoof",
@@ -82,6 +87,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SPOOF_BRIDGE] =
 		{
 			.token = "spoof-bridge",
+			.counter = "spoofed",
 			.chain = "bridge podfence/spoof",
 			.name = "spoofed-source-bridge",
 			.category = "spoof",
@@ -93,6 +99,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SPOOF_OUTPUT] =
 		{
 			.token = "spoof-out",
+			.counter = "spoofed",
 			.chain = "inet podfence/spoof-out",
 			.name = "spoofed-source-output",
 			.category = "spoof",
@@ -103,6 +110,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_TUNNEL] =
 		{
 			.token = "tunnel",
+			.counter = "tunneled",
 			.chain = "inet podfence/tunnel",
 			.name = "tunnel-from-pod",
 			.category = "tunnel",
@@ -113,6 +121,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SPOOF_AUDIT] =
 		{
 			.token = "spoof-audit",
+			.counter = "spoofed",
 			.chain = "inet podfence/spoof",
 			.name = "spoofed-source-audit",
 			.category = "spoof",
@@ -125,6 +134,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SPOOF_BRIDGE_AUDIT] =
 		{
 			.token = "spoof-bridge-audit",
+			.counter = "spoofed",
 			.chain = "bridge podfence/spoof",
 			.name = "spoofed-source-bridge-audit",
 			.category = "spoof",
@@ -137,6 +147,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SPOOF_OUTPUT_AUDIT] =
 		{
 			.token = "spoof-out-audit",
+			.counter = "spoofed",
 			.chain = "inet podfence/spoof-out",
 			.name = "spoofed-source-output-audit",
 			.category = "spoof",
@@ -148,6 +159,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_TUNNEL_AUDIT] =
 		{
 			.token = "tunnel-audit",
+			.counter = "tunneled",
 			.chain = "inet podfence/tunnel",
 			.name = "tunnel-from-pod-audit",
 			.category = "tunnel",
@@ -159,6 +171,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SOURCE_ROUTE] =
 		{
 			.token = "source-route",
+			.counter = "spoofed",
 			.chain = "inet podfence/source-route",
 			.name = "source-route-from-pod",
 			.category = "spoof",
@@ -170,6 +183,7 @@ static const struct rule_facts facts[RULE_N] = {
 	[RULE_SOURCE_ROUTE_AUDIT] =
 		{
 			.token = "source-route-audit",
+			.counter = "spoofed",
 			.chain = "inet podfence/source-route",
 			.name = "source-route-from-pod-audit",
 			.category = "spoof",

@@ -36,6 +36,7 @@ enum rule_verdict { VERDICT_DROPPED, VERDICT_REJECTED, VERDICT_WOULD_DROP };
 struct rule_facts {
 	const char *token;	   /* in the prefix: "deny" */
 	const char *chain;	   /* "inet podfence/deny" */
+	const char *counter;	   /* named counter of its table */
 	const char *name;	   /* rule.name: "default-deny-external" */
 	const char *category;	   /* rule.category: "default", "pending", "spoof", "tunnel" */
 	const char *text;	   /* one sentence: why this packet was stopped */
