@@ -95,7 +95,8 @@ struct node_view {
 	size_t n_sandboxes;
 	struct node_pod_root *pod_roots;
 	size_t n_pod_roots;
-	/* net.ipv4.conf.all.accept_source_route: a packet to this node can name where it goes next */
+	/* net.ipv4.conf.all.accept_source_route: a packet to this node can name where it goes next
+	 */
 	bool accepts_source_routes;
 };
 

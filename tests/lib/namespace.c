@@ -30,12 +30,14 @@ bool namespace_run(const char *format, ...)
 void namespace_enter_or_skip(void)
 {
 	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0) {
-		printf("1..0 # SKIP no private network namespace: %s (needs root)\n", strerror(errno));
+		printf("1..0 # SKIP no private network namespace: %s (needs root)\n",
+		       strerror(errno));
 		exit(0);
 	}
 	mkdir("/run/netns", 0755);
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", "/run/netns", "tmpfs", 0, NULL) < 0 || !namespace_run("ip link set lo up")) {
+	    mount("tmpfs", "/run/netns", "tmpfs", 0, NULL) < 0 ||
+	    !namespace_run("ip link set lo up")) {
 		printf("Bail out! private mounts or loopback: %s\n", strerror(errno));
 		exit(1);
 	}
