@@ -3,24 +3,73 @@
  */
 #include "cli/options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "podfence-config.h"
 
+static const char default_path[] = PODFENCE_SYSCONFDIR "/podfence.yaml";
+
+/* NULL where the arguments are wrong, after the usage was printed. */
+static const char *path_parse(int argc, char **argv)
+{
+	if (argc == 3 && !strcmp(argv[1], "--config"))
+		return argv[2];
+	if (argc == 1)
+		return default_path;
+	(void)cli_usage(argv[0]);
+	return NULL;
+}
+
 int cli_config(int argc, char **argv, struct config **ret_config)
 {
-	const char *path = PODFENCE_SYSCONFDIR "/podfence.yaml";
+	const char *path = path_parse(argc, argv);
 	struct report report;
 
-	if (argc == 3 && !strcmp(argv[1], "--config"))
-		path = argv[2];
-	else if (argc != 1)
-		return cli_usage(argv[0]);
+	if (!path)
+		return 2;
 	report_init(&report);
 	int r = config_read(path, &report, ret_config);
 	report_print(&report, stderr);
 	report_done(&report);
 	return r ? 2 : 0;
+}
+
+static int config_default(struct config **ret_config)
+{
+	struct report report;
+
+	report_init(&report);
+	int r = config_parse("defaults", "", 0, &report, ret_config);
+	report_done(&report);
+	return r;
+}
+
+int cli_config_or_default(int argc, char **argv, struct config **ret_config)
+{
+	const char *path = path_parse(argc, argv);
+	struct report report;
+
+	if (!path)
+		return 2;
+	report_init(&report);
+	int r = config_read(path, &report, ret_config);
+	bool is_missing = r == -ENOENT;
+	if (!is_missing || path != default_path)
+		report_print(&report, stderr);
+	report_done(&report);
+	if (!r)
+		return 0;
+	if (is_missing && path != default_path)
+		return 2;
+	r = config_default(ret_config);
+	if (r != 0)
+		fprintf(stderr, "podfence: no default configuration: %s\n",
+			strerror(r < 0 ? -r : EINVAL));
+	else if (!is_missing)
+		fprintf(stderr, "podfence: going on with the defaults, NFLOG group %u\n",
+			(*ret_config)->nflog.group);
+	return r ? 1 : 0;
 }

@@ -2,7 +2,9 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * podfence uninstall: removes our tables. A running agent would put them back, and it is the NFLOG
- * group that only one process can hold: as long as somebody holds it, nothing is removed. */
+ * group that only one process can hold: as long as somebody holds it, nothing is removed. Without a
+ * good configuration it is the default group that is asked for, because rules that nobody can
+ * remove are worse than an agent that puts them back. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +83,7 @@ static int uninstall(void)
 int cli_uninstall(int argc, char **argv)
 {
 	struct config *config;
-	int status = cli_config(argc, argv, &config);
+	int status = cli_config_or_default(argc, argv, &config);
 
 	if (status != 0)
 		return status;
@@ -91,8 +93,7 @@ int cli_uninstall(int argc, char **argv)
 	if (r == -EBUSY) {
 		fprintf(stderr,
 			"podfence: podfenced is running (NFLOG group %u is held): stop it first, "
-			"it would "
-			"put the rules back\n",
+			"it would put the rules back\n",
 			group);
 		return 1;
 	}
