@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * The bridge table: behind a bridge the link no longer tells who sent a frame, the port does. It
- *proves that a source address belongs to its port, in IPv4, IPv6 and ARP, before the frame is
- *bridged or routed, so that the pair (bridge, source) can be believed later.
+ * The bridge table: behind a bridge the link no longer tells who sent a frame, the port does. It proves that
+ * a source address belongs to its port, in IPv4, IPv6 and ARP, before the frame is bridged or routed, so
+ * that the pair (bridge, source) can be believed later.
  *
  *	registered pair			-> return
  *	somebody's registered address	-> spoof, from whatever port (an unknown port too)
  *	a registered port, other source	-> spoof, address-less and link-local senders excepted
  *	anything else			-> return: it meets `pending` when it is routed
  *
- * Ports are matched by ifindex, not by the bridge's name: meta ibrname is a module of its own that
- *kernels leave out. */
+ * Ports are matched by ifindex, not by the bridge's name: meta ibrname is a module of its own that kernels
+ * leave out. */
 #include "compile/internal.h"
 
 #define NEIGHBOUR_ADVERTISEMENT 136
@@ -21,11 +21,9 @@ static const struct pf_selector saddr4 = {PF_IP_SADDR}, saddr6 = {PF_IP6_SADDR},
 
 static void add_prefix_return(struct pf_chain *chain, struct pf_selector selector, const char *text)
 {
-	struct pf_prefix prefix;
-
-	if (pf_prefix_parse(text, &prefix) != 0)
-		return;
+	struct pf_prefix prefix = prefix_constant(text);
 	struct pf_rule *rule = pf_rule_add(chain);
+
 	pf_rule_prefix(rule, selector, &prefix);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 }

@@ -3,50 +3,41 @@
  *
  * The chains at the hooks: who is judged at all, and by which chain.
  *
- *	guard	   prerouting -310, before conntrack: a source must be routed back over the link it
- *came by guard-out  output -310: a host pod sends with addresses of this node only input
- *input -10: tunnel transport from pods to this node
- *	forward	   forward -10: internal passes, link or (link, source) to policy, unknown to
- *pending output	   output -10: cgroup to policy, unknown below a pod root to pending begin
- *from forward and input: connections that begin outside get a label
+ *	guard	   prerouting -310, before conntrack: a source must be routed back over its link
+ *	guard-out  output -310: a host pod sends with addresses of this node only
+ *	input	   input -10: tunnel transport from pods to this node
+ *	forward	   forward -10: internal passes, link or (link, source) to policy, unknown to pending
+ *	output	   output -10: cgroup to policy, unknown below a pod root to pending
+ *	begin	   from forward and input: connections that begin outside get a label
  *
- * Every packet of a pod pays for guard and forward, so these are short: uplinks are compared one by
- *one while they are few, and what is internal without doubt leaves before its sender is looked up.
- *The label is set where forward and input see an uplink anyway: a hook of its own costs each packet
- *about 55 ns.
+ * Every packet of a pod pays for guard and forward, so these are short: uplinks are compared one by one
+ * while they are few, and what is internal without doubt leaves before its sender is looked up. The label is
+ * set where forward and input see an uplink anyway: a hook of its own costs each packet about 55 ns.
  *
- * Who has which policy is a plain set per policy chain, of which there is one so far. A verdict map
- *would be one look-up for all policies, but the kernel validates the whole chain graph for each
- *element that is added to one: 39 us at 110 pods where a plain set takes 7, and linear in the pods.
+ * Who has which policy is a plain set per policy chain, of which there is one so far. A verdict map would be
+ * one look-up for all policies, but the kernel validates the whole chain graph for each element that is added
+ * to one: 39 us at 110 pods where a plain set takes 7, and linear in the pods.
  *
- * "Is a reply" is believed only of connections with our label: a bare `ct direction reply` can be
- *forged by a pod with one self-addressed packet. */
+ * "Is a reply" is believed only of connections with our label: a bare `ct direction reply` can be forged by a
+ * pod with one self-addressed packet. */
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/rtnetlink.h>
 
 #include "compile/internal.h"
 
-#define PRIORITY_BEFORE_CONNTRACK                                                                  \
-	(-310) /* NF_IP_PRI_RAW is -300, conntrack -200, defragmentation -400 */
-#define PRIORITY_AFTER_CONNTRACK (-150)
-#define PRIORITY_AFTER_DNAT	 (-10) /* NF_IP_PRI_NAT_DST is -100; filter 0 */
-#define UPLINKS_LINEAR_MAX	 4
-#define LOOPBACK_INDEX		 1 /* of every network namespace */
+/* NF_IP_PRI_RAW is -300, conntrack -200, defragmentation -400 */
+#define PRIORITY_BEFORE_CONNTRACK (-310)
+#define PRIORITY_AFTER_DNAT	  (-10) /* NF_IP_PRI_NAT_DST is -100; filter 0 */
+#define UPLINKS_LINEAR_MAX	  4
+#define LOOPBACK_INDEX		  1 /* of every network namespace */
 
 static const struct pf_selector iif = {PF_IIF}, direction = {PF_CT_DIRECTION},
 				l4proto = {PF_L4PROTO};
 
-static struct pf_prefix any_source(const char *text)
-{
-	struct pf_prefix prefix = {};
-
-	return pf_prefix_parse(text, &prefix) == 0 ? prefix : (struct pf_prefix){};
-}
-
 static void add_return_on(struct pf_chain *chain, enum pf_field field, const char *prefix_text)
 {
-	struct pf_prefix prefix = any_source(prefix_text);
+	struct pf_prefix prefix = prefix_constant(prefix_text);
 	struct pf_rule *rule = pf_rule_add(chain);
 
 	pf_rule_prefix(rule, (struct pf_selector){field}, &prefix);
@@ -74,8 +65,9 @@ static void add_uplinks(const struct compiler *compiler, struct pf_chain *chain,
 static void add_spoof(const struct compiler *compiler)
 {
 	struct pf_chain *chain = pf_chain_add(compiler->inet, "spoof");
-	struct pf_prefix none4 = any_source("0.0.0.0"), all4 = any_source("255.255.255.255");
-	struct pf_prefix none6 = any_source("::"), multicast6 = any_source("ff00::/8");
+	struct pf_prefix none4 = prefix_constant("0.0.0.0"),
+			 all4 = prefix_constant("255.255.255.255");
+	struct pf_prefix none6 = prefix_constant("::"), multicast6 = prefix_constant("ff00::/8");
 	struct pf_rule *rule = pf_rule_add(chain);
 
 	pf_rule_prefix(rule, (struct pf_selector){PF_IP_SADDR}, &none4);
@@ -106,8 +98,7 @@ static void add_source_route(const struct compiler *compiler, struct pf_chain *g
 	}
 }
 
-/* lo needs no exception: fib answers with lo itself for what came in by it (nft_fib_is_loopback()).
- */
+/* lo needs no exception: fib answers with lo itself for what came in by it (nft_fib_is_loopback()). */
 static void add_guard(const struct compiler *compiler)
 {
 	struct pf_chain *chain = pf_base_chain_add(compiler->inet, "guard", PF_PREROUTING,

@@ -67,6 +67,8 @@ void mark_add(const struct compiler *compiler, struct pf_chain *chain);
 void compile_guards(const struct compiler *compiler);
 /* judge.c: metadata, internal, local, the rest */
 void compile_judges(const struct compiler *compiler);
+/* A prefix written in the code: that it parses is seen in the golden rulesets. */
+struct pf_prefix prefix_constant(const char *text);
 /* Returns for destinations that are internal whoever sends, before the sender is looked up. */
 void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain);
 /* bridge.c */

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * The chains that decide about a destination. One chain says what is external; it is made once for
- *every end it can have (denied or audited, registered or pending, forwarded or sent by the node
- *itself), because what follows differs: `socket` cannot be loaded where a forwarded packet goes.
+ * The chains that decide about a destination. One chain says what is external; it is made once for every
+ * end it can have (denied or audited, registered or pending, forwarded or sent by the node itself), because
+ * what follows differs: `socket` cannot be loaded where a forwarded packet goes.
  *
  *	judge:	   metadata -> end, internal -> return, local -> return, everything else -> end
  *	tunnel-to: tunnel transport, if to an internal address -> tunnel; asked before the rest
  *
- * NAT64: an IPv6 address that embeds an IPv4 one is judged by the embedded one, so what lies in a
- *NAT64 prefix is external unless the embedded address is internal, whatever IPv6 networks are
- *internal. */
+ * NAT64: an IPv6 address that embeds an IPv4 one is judged by the embedded one, so what lies in a NAT64
+ * prefix is external unless the embedded address is internal, whatever IPv6 networks are internal. */
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -29,8 +28,7 @@ static const char *const nat64_well_known = "64:ff9b::/96"; /* RFC 6052 */
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Prefixes written in this file: that they parse is a unit test's business. */
-static struct pf_prefix constant(const char *text)
+struct pf_prefix prefix_constant(const char *text)
 {
 	struct pf_prefix prefix = {};
 
@@ -56,7 +54,8 @@ static size_t nat64_count(const struct compiler *compiler)
 
 static struct pf_prefix nat64_at(const struct compiler *compiler, size_t i)
 {
-	return i ? compiler->config->network.nat64.prefixes[i - 1] : constant(nat64_well_known);
+	return i ? compiler->config->network.nat64.prefixes[i - 1]
+		 : prefix_constant(nat64_well_known);
 }
 
 static void element_add_address(struct pf_set *set, const struct pf_address *address)
@@ -76,11 +75,11 @@ static void add_metadata_sets(const struct compiler *compiler)
 					PF_FIELDS({PF_IP6_DADDR}));
 
 	for (size_t i = 0; i < N(metadata6); i++) {
-		struct pf_prefix prefix = constant(metadata6[i]);
+		struct pf_prefix prefix = prefix_constant(metadata6[i]);
 		element_add_address(six, &prefix.address);
 	}
 	for (size_t i = 0; i < N(metadata4); i++) {
-		struct pf_prefix prefix = constant(metadata4[i]);
+		struct pf_prefix prefix = prefix_constant(metadata4[i]);
 		element_add_address(four, &prefix.address);
 		for (size_t k = 0; k < nat64_count(compiler) && k < 10; k++) {
 			struct pf_prefix nat64 = nat64_at(compiler, k);
@@ -169,8 +168,8 @@ static bool prefixes_meet(const struct pf_prefix *a, const struct pf_prefix *b)
 static bool is_plainly_internal(const struct compiler *compiler, const struct pf_prefix *prefix)
 {
 	for (size_t i = 0; i < N(metadata4) + N(metadata6); i++) {
-		struct pf_prefix metadata =
-			constant(i < N(metadata4) ? metadata4[i] : metadata6[i - N(metadata4)]);
+		struct pf_prefix metadata = prefix_constant(
+			i < N(metadata4) ? metadata4[i] : metadata6[i - N(metadata4)]);
 		if (prefixes_meet(prefix, &metadata))
 			return false;
 	}
@@ -205,7 +204,7 @@ void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chai
 static void add_local_rules(struct pf_chain *chain, const char *const *prefixes, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct pf_prefix prefix = constant(prefixes[i]);
+		struct pf_prefix prefix = prefix_constant(prefixes[i]);
 		add_prefix_rule(chain, &prefix, PF_RETURN, NULL);
 	}
 }

@@ -3,12 +3,13 @@
  *
  * Who sent a packet, by what the sender cannot choose:
  *
- *	came in by a link	(link, source address), where the guard has proven the source; else
- *the link alone, if it leads to one endpoint only came in by a port	the same with the bridge
- *port. The bridge is not asked then: what came in by another's port is not made his by the address
- *it carries made on the node	the endpoint index the rules wrote, in the mark of a packet that
- *dies or in the prefix of one that lives on. The mark of a packet that lives on is the sender's own
- *and says nothing
+ *	came in by a link    (link, source address), where the guard has proven the source; else the link
+ *			     alone, if it leads to one endpoint only
+ *	came in by a port    the same with the bridge port. The bridge is not asked then: what came in by
+ *			     another's port is not made his by the address it carries
+ *	made on the node     the endpoint index the rules wrote, in the mark of a packet that dies or in the
+ *			     prefix of one that lives on. The mark of a packet that lives on is the
+ *			     sender's own and says nothing
  *
  * An address alone never names anybody, and where nothing names him the event says why. */
 #include "event/event.h"

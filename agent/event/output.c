@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * A ring of bytes between the events and a descriptor. A line enters it whole or not at all, and
- * leaves it in order; the kernel may take any part of it, the rest goes first next time. That is
- *all that keeps lines untorn.
+ * A ring of bytes between the events and a descriptor. A line enters it whole or not at all, and leaves it
+ * in order; the kernel may take any part of it, the rest goes first next time. That is all that keeps
+ * lines untorn.
  *
- * Not waiting is a property of the open file description, which is shared with the shell, journald
- *or the container runtime that gave us stdout, so O_NONBLOCK may not be set on it. Hence four ways:
+ * Not waiting is a property of the open file description, which is shared with the shell, journald or the
+ * container runtime that gave us stdout, so O_NONBLOCK may not be set on it. Hence four ways:
+ *
  *	stream socket	  sendmsg(MSG_DONTWAIT)
  *	message socket	  the same, one line a message
  *	pipe, terminal	  a description of our own, opened through /proc/self/fd with O_NONBLOCK
- *	the same, but it cannot be opened (another user's, no /proc): poll, then at most PIPE_BUF
- *			  bytes. Linux says a pipe is writable when a whole page is free, so this
- *waits only if a second writer takes that page in between Regular files are written as they are: a
- *full disk is a slow reader there. */
+ *	the same, but it cannot be opened (another user's, no /proc): poll, then at most PIPE_BUF bytes.
+ *			  Linux says a pipe is writable when a whole page is free, so this waits only if a
+ *			  second writer takes that page in between
+ *
+ * Regular files are written as they are: a full disk is a slow reader there. */
 #include "event/output.h"
 
 #include <errno.h>
