@@ -52,3 +52,21 @@ struct pf_counter_value {
 /* Values of all named counters of tables of this name. The caller frees *ret_values. */
 PF_MUST_CHECK int pf_nft_counters(struct pf_nft *nft, const char *table,
 				  struct pf_counter_value **ret_values, size_t *ret_n_values);
+
+/* Hears when somebody else changes tables of this name. */
+struct pf_nft_monitor;
+
+struct pf_nft_culprit {
+	uint32_t pid;	  /* in the initial pid namespace; 0: not known, notifications were lost */
+	char process[17]; /* its name (comm), as it was at the transaction */
+};
+
+/* `nft` is the handle whose own changes are not meant. -EPERM without CAP_NET_ADMIN. */
+PF_MUST_CHECK int pf_nft_monitor_open(const struct pf_nft *nft, const char *table,
+				      struct pf_nft_monitor **ret_monitor);
+struct pf_nft_monitor *pf_nft_monitor_free(struct pf_nft_monitor *monitor);
+int pf_nft_monitor_fd(const struct pf_nft_monitor *monitor);
+/* Drains what was told, without waiting. 1: our tables were changed, by ret_culprit (the last one); 0: not;
+ * negative errno. A hint: read the tables back. */
+PF_MUST_CHECK int pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor,
+					  struct pf_nft_culprit *ret_culprit);

@@ -230,6 +230,38 @@ static void other_tables_are_not_touched(void **state)
 	pf_ruleset_free(ruleset);
 }
 
+static void foreign_changes_are_heard(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_nft_culprit culprit;
+	struct pf_nft_monitor *monitor;
+	struct pf_ruleset *ruleset = sample_variant("podfence", 0),
+			  *other = sample_variant("podfence", 2);
+
+	assert_int_equal(pf_nft_monitor_open(nft, "podfence", &monitor), 0);
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	assert_int_equal(apply(ruleset, other, &errors), 0);
+	assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 0); /* our own */
+	assert_true(namespace_run("nft 'add table inet other; add chain inet other c'"));
+	assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 0); /* not our table */
+	static const char *const changes[] = {
+		"nft add rule inet podfence forward drop",
+		"nft delete element inet podfence links '{ 100 : goto one }'",
+		"nft add counter inet podfence foreign",
+		"nft flush ruleset",
+	};
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		assert_true(namespace_run("%s", changes[i]));
+		assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 1);
+		assert_string_equal(culprit.process, "nft");
+		assert_true(culprit.pid > 0);
+		assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 0);
+	}
+	pf_nft_monitor_free(monitor);
+	pf_ruleset_free(ruleset);
+	pf_ruleset_free(other);
+}
+
 int main(void)
 {
 	namespace_enter_or_skip();
@@ -241,6 +273,7 @@ int main(void)
 		cmocka_unit_test_teardown(every_refusal_names_its_object, remove_table),
 		cmocka_unit_test_teardown(counters_survive_a_change_of_rules, remove_table),
 		cmocka_unit_test_teardown(other_tables_are_not_touched, remove_table),
+		cmocka_unit_test_teardown(foreign_changes_are_heard, remove_table),
 	};
 	if (pf_nft_open(&nft) < 0)
 		return 1;
