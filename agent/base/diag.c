@@ -75,9 +75,14 @@ void diag_uncovered(const char *namespace, const char *name, const char *reason)
 void diag_no_uplink(void)
 {
 	say(LOG_WARNING, "no-uplink",
-	    "no uplink: no default route, none configured (network.uplinks); whatever is forwarded "
-	    "to an "
-	    "external address is judged, answers to connections from outside too");
+	    "no uplink: no default route, or none of network.uplinks is there; whatever is "
+	    "forwarded to an external address is judged, answers to connections from outside too");
+}
+
+void diag_uplink_missing(const char *name)
+{
+	say(LOG_WARNING, "uplink-missing",
+	    "%s of network.uplinks is no device of this node; it counts when it appears", name);
 }
 
 void diag_no_pod_root(void)
@@ -124,6 +129,13 @@ void diag_group_held(unsigned group)
 	    "NFLOG group %u is held by another process, probably a second podfenced; "
 	    "nothing was changed",
 	    group);
+}
+
+void diag_not_listening(unsigned retry_seconds)
+{
+	say(LOG_ERR, "not-listening",
+	    "no NFLOG group is open: the rules work, no event is written; next try in %u s",
+	    retry_seconds);
 }
 
 void diag_rules_refused(const char *object, int error, size_t n_more)

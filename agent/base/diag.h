@@ -17,6 +17,7 @@ void diag_generation(uint64_t generation, size_t n_endpoints, size_t n_unresolve
 void diag_unresolved(const char *namespace, const char *name, const char *reason);
 void diag_uncovered(const char *namespace, const char *name, const char *reason);
 void diag_no_uplink(void);
+void diag_uplink_missing(const char *name); /* configured, and no device of this node */
 void diag_no_pod_root(void);
 
 void diag_config_refused(const struct report *report);
@@ -26,6 +27,7 @@ void diag_pods_partly(const char *path, size_t n_refused, const struct report *r
 
 void diag_cannot(const char *what, int error); /* "open the NFLOG group: Device or resource busy" */
 void diag_group_held(unsigned group);
+void diag_not_listening(unsigned retry_seconds);
 void diag_rules_refused(const char *object, int error, size_t n_more);
 void diag_rules_not_made(const char *reason);
 void diag_rules_kept(unsigned retry_seconds);

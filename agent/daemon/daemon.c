@@ -90,42 +90,7 @@ static void retry_later(struct daemon *daemon)
 	daemon->retry_seconds = daemon->retry_seconds ? daemon->retry_seconds * 2 : 1;
 	if (daemon->retry_seconds > RETRY_MAX)
 		daemon->retry_seconds = RETRY_MAX;
-	diag_rules_kept(daemon->retry_seconds);
 	daemon_schedule(daemon, (uint64_t)daemon->retry_seconds * 1000000u);
-}
-
-static bool nflog_differs(const struct config *a, const struct config *b)
-{
-	return memcmp(&a->nflog, &b->nflog, sizeof(a->nflog)) != 0;
-}
-
-/* A configuration that cannot be used changes nothing. */
-static void read_config(struct daemon *daemon)
-{
-	struct config *config, *before = daemon->config;
-	struct report report;
-
-	daemon->must_read_config = false;
-	report_init(&report);
-	if (config_read(daemon->config_path, &report, &config) != 0) {
-		diag_config_refused(&report);
-		report_done(&report);
-		return;
-	}
-	report_done(&report);
-	daemon->config = config;
-	if (reconcile_open_node(daemon) < 0 ||
-	    (nflog_differs(before, config) && stream_open_nflog(daemon) < 0)) {
-		daemon->config = before;
-		config_free(config);
-		return;
-	}
-	daemon->stream.context.cluster_name = config->events.cluster_name;
-	if (pod_file_watch(daemon) < 0)
-		diag_cannot("watch the pods file", errno);
-	daemon->must_read_pods = true;
-	config_free(before);
-	diag_config_reloaded(daemon->config_path);
 }
 
 static int on_node(sd_event_source *source, int fd, uint32_t events, void *userdata);
@@ -138,22 +103,93 @@ static int watch_node(struct daemon *daemon)
 	return r < 0 ? r : sd_event_source_set_priority(daemon->node_source, PRIORITY_NODE);
 }
 
+/* What a configuration needs before it can be taken over. */
+struct successor {
+	struct config *config;
+	struct node *node;
+	char *node_name;
+};
+
+static void successor_done(struct successor *successor)
+{
+	config_free(successor->config);
+	node_free(successor->node);
+	free(successor->node_name);
+}
+
+/* Whatever can fail; NFLOG is the last, because it is what cannot be had twice. */
+static int successor_prepare(struct daemon *daemon, struct report *report, struct successor *next)
+{
+	int r = config_read(daemon->config_path, report, &next->config);
+
+	if (r != 0)
+		return r;
+	next->node_name = find_node_name(next->config);
+	if (!next->node_name)
+		return -ENOMEM;
+	r = reconcile_open_node(next->config, &next->node);
+	return r < 0 ? r : stream_change_nflog(daemon, next->config);
+}
+
+static void take_over(struct daemon *daemon, struct successor *next)
+{
+	struct successor before = {daemon->config, daemon->node, daemon->node_name};
+	int r;
+
+	daemon->config = next->config;
+	daemon->node = next->node;
+	daemon->node_name = next->node_name;
+	*next = before; /* to be freed */
+	daemon->stream.context.cluster_name = daemon->config->events.cluster_name;
+	daemon->stream.context.node_name = daemon->node_name;
+	daemon->must_read_pods = true;
+	daemon->must_say_missing_uplinks = true;
+	r = watch_node(daemon);
+	if (r < 0)
+		diag_cannot("watch this node", r);
+	r = pod_file_watch(daemon);
+	if (r < 0)
+		diag_cannot("watch the pods file", r);
+}
+
+/* A configuration that cannot be used changes nothing. */
+static void read_config(struct daemon *daemon)
+{
+	struct successor next = {};
+	struct report report;
+
+	daemon->must_read_config = false;
+	report_init(&report);
+	if (successor_prepare(daemon, &report, &next) != 0) {
+		diag_config_refused(&report);
+	} else {
+		take_over(daemon, &next);
+		diag_config_reloaded(daemon->config_path);
+	}
+	report_done(&report);
+	successor_done(&next);
+}
+
 static int work(struct daemon *daemon)
 {
-	if (daemon->must_read_config) {
+	if (daemon->must_read_config)
 		read_config(daemon);
-		if (watch_node(daemon) < 0)
-			diag_cannot("watch this node", errno);
-	}
 	if (daemon->must_read_pods)
 		pod_file_read(daemon);
+	bool is_listening = daemon->stream.nflog || !stream_open_nflog(daemon, daemon->config);
 	int r = reconcile(daemon);
 	daemon->reconciled_usec = now_usec(daemon);
 	if (r < 0) {
 		retry_later(daemon);
+		diag_rules_kept(daemon->retry_seconds);
 		return r;
 	}
-	daemon->retry_seconds = 0;
+	if (is_listening) {
+		daemon->retry_seconds = 0;
+	} else {
+		retry_later(daemon);
+		diag_not_listening(daemon->retry_seconds);
+	}
 	if (!daemon->is_ready) {
 		daemon->is_ready = true;
 		diag_ready();
@@ -212,7 +248,7 @@ static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
 
-	/* Some of what the rules depend on changes without a word (accept_source_route): look anew too. */
+	/* Some of what the rules depend on changes without a word (accept_source_route). */
 	if (fence_verify(daemon->fence) < 0)
 		diag_rules_kept(VERIFY_USEC / 1000000u);
 	daemon_schedule(daemon, 0);
@@ -268,7 +304,7 @@ static int start(struct daemon *daemon)
 	daemon->node_name = find_node_name(daemon->config);
 	r = daemon->node_name ? sd_event_new(&daemon->loop) : -ENOMEM;
 	if (r >= 0)
-		r = reconcile_open_node(daemon);
+		r = reconcile_open_node(daemon->config, &daemon->node);
 	if (r >= 0)
 		r = stream_open(daemon);
 	if (r < 0)
@@ -279,6 +315,7 @@ static int start(struct daemon *daemon)
 		return r;
 	}
 	daemon->must_read_pods = true;
+	daemon->must_say_missing_uplinks = true;
 	r = add_sources(daemon);
 	if (r < 0)
 		diag_cannot("watch the node, the pods file and signals", r);

@@ -34,7 +34,8 @@ enum priority {
 
 /* Events to stdout (stream.c). */
 struct stream {
-	struct pf_nflog *nflog;
+	struct pf_nflog *nflog;	       /* NULL while the group cannot be had back */
+	struct pf_nflog_counts closed; /* of groups that were held before */
 	struct output *output;
 	struct event_context context;
 	char agent_id[17];
@@ -62,6 +63,7 @@ struct daemon {
 	bool is_ready;
 	bool must_read_config, must_read_pods;
 	bool was_without_uplink, was_without_pod_root;
+	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;
 	uint64_t pods_read_usec, reconciled_usec; /* CLOCK_MONOTONIC */
 	int pods_watch;				  /* inotify descriptor, -1: none */
@@ -76,7 +78,7 @@ void daemon_schedule(struct daemon *daemon, uint64_t delay_usec);
 
 /* reconcile.c: from what is known now to the rules in the kernel. */
 PF_MUST_CHECK int reconcile(struct daemon *daemon);
-PF_MUST_CHECK int reconcile_open_node(struct daemon *daemon);
+PF_MUST_CHECK int reconcile_open_node(const struct config *config, struct node **ret_node);
 
 /* pod_file.c */
 PF_MUST_CHECK int pod_file_watch(struct daemon *daemon);
@@ -84,6 +86,10 @@ void pod_file_read(struct daemon *daemon);
 
 /* stream.c */
 PF_MUST_CHECK int stream_open(struct daemon *daemon);
-PF_MUST_CHECK int stream_open_nflog(struct daemon *daemon);
+/* Instead of the group that is open, if any; where it fails that one stays open. */
+PF_MUST_CHECK int stream_open_nflog(struct daemon *daemon, const struct config *config);
+/* From the options of daemon->config to those of another configuration; where it fails everything
+ * is as before. */
+PF_MUST_CHECK int stream_change_nflog(struct daemon *daemon, const struct config *config);
 void stream_drain(struct daemon *daemon);
 void stream_done(struct daemon *daemon);

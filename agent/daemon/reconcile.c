@@ -2,9 +2,8 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * One function makes the kernel agree with what is known: configuration, pods, node -> snapshot ->
- * ruleset
- * -> kernel. It is called for every reason alike and starts from the latest state each time, so
- * bursts of events cost one run. Nothing in force is given up before its successor is. */
+ * ruleset -> kernel. It is called for every reason alike and starts from the latest state each
+ * time, so bursts of events cost one run. Nothing in force is given up before its successor is. */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -14,24 +13,18 @@
 #include "base/diag.h"
 #include "compile/compile.h"
 
-int reconcile_open_node(struct daemon *daemon)
+int reconcile_open_node(const struct config *config, struct node **ret_node)
 {
-	const struct config *config = daemon->config;
 	struct node_options options = {
 		.cgroup_root = config->node.cgroup_root,
 		.pod_roots = (const char *const *)config->node.pod_roots.strings,
 		.n_pod_roots = config->node.pod_roots.n_strings,
 	};
-	struct node *node;
-	int r = node_open(&options, &node);
+	int r = node_open(&options, ret_node);
 
-	if (r < 0) {
+	if (r < 0)
 		diag_cannot("look at this node (cgroup v2, /proc, netlink)", r);
-		return r;
-	}
-	node_free(daemon->node);
-	daemon->node = node;
-	return 0;
+	return r;
 }
 
 static int make_snapshot(struct daemon *daemon, struct snapshot **ret_snapshot)
@@ -117,10 +110,32 @@ static size_t say_what_is_unresolved(struct daemon *daemon, const struct snapsho
 	return n;
 }
 
+static bool has_device(const struct snapshot *snapshot, const char *name)
+{
+	for (size_t i = 0; i < snapshot->view->n_links; i++)
+		if (!strcmp(snapshot->view->links[i].name, name))
+			return true;
+	return false;
+}
+
+static void say_missing_uplinks(struct daemon *daemon, const struct snapshot *snapshot)
+{
+	const struct string_list *names = &daemon->config->network.uplinks;
+
+	for (size_t i = 0; i < names->n_strings; i++) {
+		const char *name = names->strings[i];
+		if (!has_device(snapshot, name) &&
+		    (daemon->must_say_missing_uplinks || has_device(daemon->snapshot, name)))
+			diag_uplink_missing(name);
+	}
+	daemon->must_say_missing_uplinks = false;
+}
+
 static void say_what_is_missing(struct daemon *daemon, const struct snapshot *snapshot)
 {
 	bool no_uplink = !snapshot->n_uplinks, no_root = !snapshot->view->n_pod_roots;
 
+	say_missing_uplinks(daemon, snapshot);
 	if (no_uplink && !daemon->was_without_uplink)
 		diag_no_uplink();
 	if (no_root && !daemon->was_without_pod_root)

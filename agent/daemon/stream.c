@@ -71,6 +71,8 @@ void stream_drain(struct daemon *daemon)
 	struct turn turn = {daemon, 0};
 	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
 
+	if (!daemon->stream.nflog)
+		return;
 	for (unsigned i = 0; i < CALLS_PER_TURN; i++) {
 		turn.now_usec = clock_usec(CLOCK_REALTIME);
 		int r = pf_nflog_dispatch(daemon->stream.nflog, MESSAGES_PER_CALL, on_record,
@@ -97,9 +99,8 @@ static int on_writable(sd_event_source *source, int fd, uint32_t events, void *u
 	return 0;
 }
 
-int stream_open_nflog(struct daemon *daemon)
+static int group_open(const struct config *config, struct pf_nflog **ret_nflog)
 {
-	const struct config *config = daemon->config;
 	struct pf_nflog_options options = {
 		.group = (uint16_t)config->nflog.group,
 		.copy_bytes = config->nflog.copy_bytes,
@@ -108,20 +109,66 @@ int stream_open_nflog(struct daemon *daemon)
 		.flush_centiseconds = (config->nflog.flush_milliseconds + 9) / 10,
 		.socket_buffer = config->nflog.socket_buffer,
 	};
-	struct stream *stream = &daemon->stream;
+	int r = pf_nflog_open(&options, ret_nflog);
 
-	stream->nflog_source = sd_event_source_disable_unref(stream->nflog_source);
-	stream->nflog = pf_nflog_free(stream->nflog);
-	int r = pf_nflog_open(&options, &stream->nflog);
 	if (r == -EBUSY)
 		diag_group_held(options.group);
 	else if (r < 0)
 		diag_cannot("open the NFLOG group", r);
+	return r;
+}
+
+static void group_close(struct daemon *daemon)
+{
+	struct stream *stream = &daemon->stream;
+
+	if (!stream->nflog)
+		return;
+	if (daemon->snapshot)
+		stream_drain(daemon);
+	struct pf_nflog_counts counts = pf_nflog_counts(stream->nflog);
+	stream->closed.received += counts.received;
+	stream->closed.lost += counts.lost;
+	stream->closed.malformed += counts.malformed;
+	stream->nflog_source = sd_event_source_disable_unref(stream->nflog_source);
+	stream->nflog = pf_nflog_free(stream->nflog);
+}
+
+int stream_open_nflog(struct daemon *daemon, const struct config *config)
+{
+	struct stream *stream = &daemon->stream;
+	sd_event_source *source = NULL;
+	struct pf_nflog *nflog;
+	int r = group_open(config, &nflog);
+
 	if (r < 0)
 		return r;
-	r = sd_event_add_io(daemon->loop, &stream->nflog_source, pf_nflog_fd(stream->nflog),
-			    EPOLLIN, on_nflog, daemon);
-	return r < 0 ? r : sd_event_source_set_priority(stream->nflog_source, PRIORITY_NFLOG);
+	r = sd_event_add_io(daemon->loop, &source, pf_nflog_fd(nflog), EPOLLIN, on_nflog, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_priority(source, PRIORITY_NFLOG);
+	if (r < 0) {
+		sd_event_source_disable_unref(source);
+		pf_nflog_free(nflog);
+		return r;
+	}
+	group_close(daemon);
+	stream->nflog = nflog;
+	stream->nflog_source = source;
+	return 0;
+}
+
+int stream_change_nflog(struct daemon *daemon, const struct config *config)
+{
+	const struct config *before = daemon->config;
+
+	if (!memcmp(&before->nflog, &config->nflog, sizeof(config->nflog)))
+		return 0;
+	if (before->nflog.group != config->nflog.group)
+		return stream_open_nflog(daemon, config);
+	group_close(daemon); /* nobody can hold a group twice, not even we */
+	int r = stream_open_nflog(daemon, config);
+	int again = r < 0 ? stream_open_nflog(daemon, before) : 0; /* if not, work() tries again */
+	return again < 0 ? again : r;
 }
 
 int stream_open(struct daemon *daemon)
@@ -151,17 +198,17 @@ int stream_open(struct daemon *daemon)
 		if (!r)
 			r = sd_event_source_set_enabled(stream->output_source, SD_EVENT_OFF);
 	}
-	return r < 0 ? r : stream_open_nflog(daemon);
+	return r < 0 ? r : stream_open_nflog(daemon, daemon->config);
 }
 
 void stream_done(struct daemon *daemon)
 {
 	struct stream *stream = &daemon->stream;
 
-	if (stream->nflog && stream->output && daemon->snapshot) {
-		stream_drain(daemon);
+	group_close(daemon);
+	if (stream->output && daemon->snapshot) {
 		struct output_counts output = output_counts(stream->output);
-		struct pf_nflog_counts nflog = pf_nflog_counts(stream->nflog);
+		const struct pf_nflog_counts nflog = stream->closed;
 		diag_stopped(&(struct diag_totals){
 			.events_written = output.lines_written,
 			.events_dropped = output.lines_dropped,
@@ -171,9 +218,7 @@ void stream_done(struct daemon *daemon)
 			.records_foreign = stream->n_foreign,
 		});
 	}
-	sd_event_source_disable_unref(stream->nflog_source);
 	sd_event_source_disable_unref(stream->output_source);
-	pf_nflog_free(stream->nflog);
 	output_free(stream->output);
 	buffer_done(&stream->line);
 }

@@ -111,11 +111,30 @@ def delete(namespace: str) -> None:
     run("ip", "netns", "delete", namespace)
 
 
+def ask_netfilter(netlink: socket.socket, kind: int, body: bytes, what: str) -> None:
+    """One request to nfnetlink, and its answer."""
+    request_ack = 0x05
+    netlink.send(struct.pack("=IHHII", 16 + len(body), kind, request_ack, 1, 0) + body)
+    error = struct.unpack_from("=i", netlink.recv(4096), 16)[0]
+    if error:
+        raise OSError(-error, f"{what}: {os.strerror(-error)}")
+
+
+def open_netfilter() -> socket.socket:
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+
+
 def flush_conntrack() -> None:
     """Forgets every connection of the calling thread's namespace, as `conntrack -F` does."""
-    ctnetlink_delete, request_ack, netfilter = 0x0102, 0x05, 12
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netfilter) as netlink:
-        netlink.send(struct.pack("=IHHIIBBH", 20, ctnetlink_delete, request_ack, 1, 0, 0, 0, 0))
-        error = struct.unpack_from("=i", netlink.recv(4096), 16)[0]
-        if error:
-            raise OSError(-error, f"flush of conntrack: {os.strerror(-error)}")
+    ctnetlink_delete = 0x0102
+    with open_netfilter() as netlink:
+        ask_netfilter(netlink, ctnetlink_delete, struct.pack("!BBH", 0, 0, 0), "flush of conntrack")
+
+
+def hold_nflog_group(group: int) -> socket.socket:
+    """Binds an NFLOG group, as any program that logs does, until the socket is closed."""
+    config, command, bind = 0x0401, 1, b"\x01"
+    netlink = open_netfilter()
+    ask_netfilter(netlink, config, struct.pack("!BBH", 0, 0, group) +
+                  struct.pack("=HH", 5, command) + bind + bytes(3), f"NFLOG group {group}")
+    return netlink
