@@ -246,7 +246,7 @@ static void foreign_changes_are_heard(void **state)
 	assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 0); /* not our table */
 	static const char *const changes[] = {
 		"nft add rule inet podfence forward drop",
-		"nft delete element inet podfence links '{ 100 : goto one }'",
+		"nft delete element inet podfence nets4 '{ 10.0.0.0/8 }'",
 		"nft add counter inet podfence foreign",
 		"nft flush ruleset",
 	};
