@@ -161,6 +161,14 @@ void diag_rules_differ(size_t n_steps)
 	    n_steps);
 }
 
+void diag_tampered(const char *process, uint32_t pid)
+{
+	if (pid)
+		say(LOG_WARNING, "tampered", "our rules were changed by %s (pid %u)", process, pid);
+	else
+		say(LOG_WARNING, "tampered", "our rules were changed; by whom was not told");
+}
+
 void diag_set_incompatible(const char *object)
 {
 	say(LOG_ERR, "incompatible",

@@ -32,6 +32,7 @@ void diag_rules_refused(const char *object, int error, size_t n_more);
 void diag_rules_not_made(const char *reason);
 void diag_rules_kept(unsigned retry_seconds);
 void diag_rules_differ(size_t n_steps); /* the kernel does not hold what we wrote: repaired */
+void diag_tampered(const char *process, uint32_t pid); /* by whom; pid 0: not known */
 void diag_set_incompatible(const char *object);
 
 void diag_reader_gone(int error);

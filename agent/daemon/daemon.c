@@ -6,6 +6,7 @@
  *	SIGHUP		-> read the configuration again
  *	pods file	-> read it again, at most once a second
  *	node		-> look again, at most every 20 ms
+ *	our tables	-> changed by somebody else: read back and repair at once
  *	5 minutes	-> read the rules back
  *	a failure	-> try again after 1, 2, 4 ... 60 s
  *
@@ -234,6 +235,15 @@ static int on_node(sd_event_source *source, int fd, uint32_t events, void *userd
 	return 0;
 }
 
+static int on_tamper(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	if (fence_heard(daemon->fence) < 0)
+		daemon_schedule(daemon, PENDING_PACE_USEC);
+	return 0;
+}
+
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct daemon *daemon = userdata;
@@ -284,6 +294,11 @@ static int add_sources(struct daemon *daemon)
 	if (r >= 0)
 		r = sd_event_source_set_priority(daemon->verify_source, PRIORITY_REST);
 	if (r >= 0)
+		r = sd_event_add_io(daemon->loop, &daemon->fence_source, fence_fd(daemon->fence),
+				    EPOLLIN, on_tamper, daemon);
+	if (r >= 0)
+		r = sd_event_source_set_priority(daemon->fence_source, PRIORITY_TAMPER);
+	if (r >= 0)
 		r = watch_node(daemon);
 	if (r >= 0)
 		r = pod_file_watch(daemon);
@@ -325,6 +340,7 @@ static int start(struct daemon *daemon)
 static void stop(struct daemon *daemon)
 {
 	stream_done(daemon);
+	sd_event_source_disable_unref(daemon->fence_source);
 	sd_event_source_disable_unref(daemon->node_source);
 	sd_event_source_disable_unref(daemon->pods_source);
 	sd_event_source_disable_unref(daemon->work_source);

@@ -58,6 +58,7 @@ struct daemon {
 	struct rulebook rulebook;
 	uint64_t generation;
 	struct fence *fence;
+	sd_event_source *fence_source;
 	struct stream stream;
 
 	bool is_ready;

@@ -3,7 +3,7 @@
  *
  * Between two changes `current` is what the kernel was told last. Comparing against it instead of
  * against the kernel makes the usual change a few microseconds; that it is still true is checked at
- * start, after every refusal, and every few minutes. */
+ * start, after every refusal, whenever somebody else changed our tables, and every few minutes. */
 #include "daemon/fence.h"
 
 #include <errno.h>
@@ -16,6 +16,7 @@
 
 struct fence {
 	struct pf_nft *nft;
+	struct pf_nft_monitor *monitor;
 	struct pf_ruleset *current;
 };
 
@@ -24,6 +25,8 @@ int fence_open(struct fence **ret_fence)
 	struct fence *fence = calloc(1, sizeof(*fence));
 	int r = fence ? pf_nft_open(&fence->nft) : -ENOMEM;
 
+	if (!r) /* before the first look, so that no change falls between */
+		r = pf_nft_monitor_open(fence->nft, PODFENCE_TABLE, &fence->monitor);
 	if (!r)
 		r = pf_nft_read(fence->nft, PODFENCE_TABLE, &fence->current);
 	if (r < 0) {
@@ -39,6 +42,7 @@ struct fence *fence_free(struct fence *fence)
 	if (!fence)
 		return NULL;
 	pf_ruleset_free(fence->current);
+	pf_nft_monitor_free(fence->monitor);
 	pf_nft_free(fence->nft);
 	free(fence);
 	return NULL;
@@ -124,4 +128,24 @@ int fence_verify(struct fence *fence)
 	if (n_steps)
 		diag_rules_differ(n_steps);
 	return n_steps > 0;
+}
+
+int fence_fd(const struct fence *fence)
+{
+	return pf_nft_monitor_fd(fence->monitor);
+}
+
+int fence_heard(struct fence *fence)
+{
+	struct pf_nft_culprit culprit;
+	int r = pf_nft_monitor_dispatch(fence->monitor, &culprit);
+
+	if (r < 0)
+		diag_cannot("hear who changes nftables", r);
+	if (r <= 0)
+		return r;
+	r = fence_verify(fence);
+	if (r != 0)
+		diag_tampered(culprit.process, culprit.pid);
+	return r;
 }

@@ -25,3 +25,8 @@ PF_MUST_CHECK int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, s
 /* Reads all back and repairs what differs from what was last applied. 1: something was, 0, or
  * errno. */
 PF_MUST_CHECK int fence_verify(struct fence *fence);
+
+/* Readable when somebody changed nftables; fence_heard() then repairs at once what was done to our tables and
+ * says who did it. 1: something was, 0: not, or errno. */
+int fence_fd(const struct fence *fence);
+PF_MUST_CHECK int fence_heard(struct fence *fence);
