@@ -10,6 +10,8 @@
 
 const struct command commands[] = {
 	{"check", "FILE...", "say what is wrong with configuration files and pod lists", cli_check},
+	{"config", "", "print a configuration file with every key, its default and its meaning",
+	 cli_show_config},
 	{"render", "[--config FILE]",
 	 "print the ruleset as nft text; needs no root and asks no kernel", cli_render},
 	{"uninstall", "[--config FILE]", "remove all rules of podfence from this kernel",
@@ -21,8 +23,8 @@ int cli_usage(const char *name)
 {
 	for (const struct command *command = commands; command->name; command++)
 		if (!strcmp(command->name, name))
-			fprintf(stderr, "Usage: podfence %s %s\n", command->name,
-				command->arguments);
+			fprintf(stderr, "Usage: podfence %s%s%s\n", command->name,
+				command->arguments[0] ? " " : "", command->arguments);
 	return 2;
 }
 

@@ -15,6 +15,7 @@ struct command {
 extern const struct command commands[]; /* podfence.c; ends with a name of NULL */
 
 int cli_check(int argc, char **argv);
+int cli_show_config(int argc, char **argv);
 int cli_render(int argc, char **argv);
 int cli_uninstall(int argc, char **argv);
 

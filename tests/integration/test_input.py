@@ -53,6 +53,14 @@ def refused(lab: Lab, check: tap.Tap) -> None:
     path.write_text(yaml(lab.settings()))
     status, _, complaint = run_program("podfenced", "--config", str(path), "--check")
     check.equal((status, complaint), (0, ""), "a good file passes --check")
+    status, sample, complaint = run_program("podfence", "config")
+    check.equal((status, complaint), (0, ""), "podfence config prints a file")
+    path.write_text(sample)
+    status, _, complaint = run_program("podfenced", "--config", str(path), "--check")
+    check.equal((status, complaint), (0, ""), "which is good")
+    check.check("default:\n" in sample and "mode: audit" in sample, "and says what counts", sample)
+    check.equal(run_program("podfence", "config", "now")[::2], (2, "Usage: podfence config\n"),
+                "podfence config takes no argument")
 
 
 def still_enforced(lab: Lab, check: tap.Tap, when: str) -> None:
