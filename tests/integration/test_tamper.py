@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
-"""Whoever flushes, deletes or edits our tables: they are repaired at once, and the messages say who.
+"""Whoever flushes, deletes or edits our tables: they are repaired at once, and we say who did.
 
 Between a flush and its repair there is a window (the table has no owner); after it nothing leaves.
 """
