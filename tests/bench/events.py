@@ -2,10 +2,10 @@
 # SPDX-FileCopyrightText: podfence authors
 """From an NFLOG message to a written event line: CPU of podfenced against ulogd2 with JSON output.
 
-The same pod sends the same packets, at a rate neither loses at; podfenced denies them in one half of
-a round, a rule in front of it logs them for ulogd2 and drops them in the other. Both write files on
-one tmpfs. ulogd2 has the stack that its shipped configuration shows for JSON. CPU is the process's own
-time on a processor (schedstat), divided by the lines it wrote; ours are about three times as long.
+The same pod sends the same packets, at a rate neither loses at; podfenced denies them in one half
+of a round, a rule in front of it logs them for ulogd2 and drops them in the other. Both write files
+on one tmpfs. ulogd2 has the stack that its shipped configuration shows for JSON. CPU is the
+process's own time on a processor (schedstat), divided by the lines it wrote; ours are longer.
 
 	sudo PODFENCE_BUILD=build-release python3 tests/bench/events.py
 """
