@@ -41,7 +41,7 @@ static void add_node(const struct compiler *compiler)
 	const struct snapshot *snapshot = compiler->snapshot;
 	struct pf_set *uplinks = find(compiler, UPLINKS), *roots = find(compiler, POD_ROOTS);
 
-	for (size_t i = 0; i < snapshot->n_uplinks; i++)
+	for (size_t i = 0; i < snapshot->n_uplinks; i++) /* no set where they are few */
 		add_index(uplinks, snapshot->uplinks[i]);
 	for (size_t i = 0; i < snapshot->view->n_pod_roots; i++) {
 		struct pf_key key = {};

@@ -248,7 +248,8 @@ static void add_sets(const struct compiler *compiler)
 	const struct pf_set_options mark = {.data = PF_DATA_MARK, .size = ENDPOINTS_MAX};
 	struct pf_table *table = compiler->inet;
 
-	pf_set_add(table, UPLINKS, &plain, PF_FIELDS({PF_IIF}));
+	if (compiler->snapshot && compiler->snapshot->n_uplinks > UPLINKS_LINEAR_MAX)
+		pf_set_add(table, UPLINKS, &plain, PF_FIELDS({PF_IIF}));
 	pf_set_add(table, POD_ROOTS, &plain, PF_FIELDS({PF_CGROUP}));
 	pf_set_add(table, LINKS, &endpoints, PF_FIELDS({PF_IIF}));
 	pf_set_add(table, PODS4, &endpoints, PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));

@@ -18,9 +18,13 @@ static struct pf_nft *nft;
 static const struct {
 	unsigned n_pods, n_host_pods, flags;
 } cases[] = {
-	{0, 0, 0},	     {3, 3, 0},
-	{3, 3, MADE_AUDIT},  {200, 50, MADE_REJECT | MADE_NODE_CIDRS},
-	{3, 1, MADE_BRIDGE}, {3, 1, MADE_BRIDGE | MADE_AUDIT | MADE_MANY_NETWORKS},
+	{0, 0, 0},
+	{3, 3, 0},
+	{3, 3, MADE_AUDIT},
+	{200, 50, MADE_REJECT | MADE_NODE_CIDRS},
+	{3, 1, MADE_BRIDGE},
+	{2, 1, MADE_MANY_UPLINKS | MADE_SHARED_NETWORK},
+	{3, 1, MADE_BRIDGE | MADE_AUDIT | MADE_MANY_NETWORKS},
 };
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 

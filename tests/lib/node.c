@@ -133,8 +133,10 @@ struct made_node *made_node_new(unsigned n_pods, unsigned n_host_pods, unsigned 
 	snapshot->view->n_pod_roots = 1;
 	snapshot->view->pod_roots = calloc(1, sizeof(*snapshot->view->pod_roots));
 	snapshot->view->pod_roots[0] = (struct node_pod_root){.cgroup = 4000, .level = 1};
-	snapshot->uplinks = calloc(1, sizeof(*snapshot->uplinks));
-	snapshot->uplinks[snapshot->n_uplinks++] = 2;
+	snapshot->n_uplinks = flags & MADE_MANY_UPLINKS ? 6 : 1;
+	snapshot->uplinks = calloc(snapshot->n_uplinks, sizeof(*snapshot->uplinks));
+	for (unsigned i = 0; i < snapshot->n_uplinks; i++)
+		snapshot->uplinks[i] = 2 + i;
 	snapshot->endpoints = calloc(n ? n : 1, sizeof(*snapshot->endpoints));
 	snapshot->n_endpoints = n;
 	for (unsigned i = 0; i < n; i++) {

@@ -20,6 +20,7 @@ enum made_flags {
 	MADE_MANY_NETWORKS = 8, /* more internal networks than are compared one by one */
 	MADE_NODE_CIDRS = 16,
 	MADE_SHARED_NETWORK = 32, /* 100.64.0.0/10 is internal, and holds a metadata address */
+	MADE_MANY_UPLINKS = 64,	  /* more than are compared one by one */
 };
 
 /* n_pods routed pods with an IPv4 and an IPv6 address each, n_host_pods host pods. NULL: no memory.

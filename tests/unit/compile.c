@@ -61,6 +61,8 @@ static void rulesets_are_golden(void **state)
 		{"bridge.nft", 1, 0, MADE_BRIDGE},
 		{"bridge-audit.nft", 0, 0, MADE_BRIDGE | MADE_AUDIT},
 		{"networks.nft", 0, 0, MADE_MANY_NETWORKS | MADE_NODE_CIDRS},
+		{"uplinks.nft", 1, 1, MADE_MANY_UPLINKS},
+		{"metadata.nft", 1, 1, MADE_SHARED_NETWORK},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

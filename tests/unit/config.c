@@ -9,6 +9,7 @@
 #include "config/config.h"
 
 #include "test.h"
+#include "text.h"
 
 static struct config *parse(const char *text, size_t length, char **ret_said)
 {
@@ -342,22 +343,6 @@ static void bad_files_are_refused(void **state)
 	}
 }
 
-/* `n` times `unit` between `head` and `tail`. */
-static char *repeat(const char *head, const char *unit, size_t n, const char *tail)
-{
-	char *text = NULL;
-	size_t length;
-	FILE *stream = open_memstream(&text, &length);
-
-	assert_non_null(stream);
-	fputs(head, stream);
-	while (n--)
-		fputs(unit, stream);
-	fputs(tail, stream);
-	fclose(stream);
-	return text;
-}
-
 static void assert_refused(char *text, const char *said_first)
 {
 	char *said;
@@ -372,26 +357,27 @@ static void assert_refused(char *text, const char *said_first)
 
 static void large_files_are_bounded(void **state)
 {
-	assert_refused(repeat("", "#\n", 512 << 10, "#"), "f: is larger than 1 MiB\n");
-	assert_refused(repeat("a: ", "[", 900000, ""),
+	assert_refused(text_repeat("", "#\n", 512 << 10, "#"), "f: is larger than 1 MiB\n");
+	assert_refused(text_repeat("a: ", "[", 900000, ""),
 		       "f:1: a: no such key\nf:1: is nested deeper than 16 levels\n");
-	assert_refused(repeat("", "? ", 500000, ""),
+	assert_refused(text_repeat("", "? ", 500000, ""),
 		       "f:1: is a mapping, not a key\nf:1: is nested deeper than 16 levels\n");
-	assert_refused(repeat("", "unknown: 1\n", 90000, ""), "f:1: unknown: no such key");
-	assert_refused(repeat("node:\n  name: ", "a", 1000000, "\n"), "f:2: node.name: \"aaaa");
-	assert_refused(repeat("pods:\n  file: /", "a", 4095, "\n"), "f:2: pods.file: \"/aaa");
-	assert_refused(repeat("node:\n  podRoots: [", "a, ", 17, "]\n"),
+	assert_refused(text_repeat("", "unknown: 1\n", 90000, ""), "f:1: unknown: no such key");
+	assert_refused(text_repeat("node:\n  name: ", "a", 1000000, "\n"),
+		       "f:2: node.name: \"aaaa");
+	assert_refused(text_repeat("pods:\n  file: /", "a", 4095, "\n"), "f:2: pods.file: \"/aaa");
+	assert_refused(text_repeat("node:\n  podRoots: [", "a, ", 17, "]\n"),
 		       "f:2: node.podRoots[16]: is too much: at most 16\n");
-	assert_refused(repeat("network: {tunnels: {udpPorts: [", "1, ", 65, "]}}\n"),
+	assert_refused(text_repeat("network: {tunnels: {udpPorts: [", "1, ", 65, "]}}\n"),
 		       "f:1: network.tunnels.udpPorts[64]: is too much: at most 64\n");
-	assert_refused(repeat("network: {nat64: [", "'64:ff9b::/96', ", 70000, "]}\n"),
+	assert_refused(text_repeat("network: {nat64: [", "'64:ff9b::/96', ", 70000, "]}\n"),
 		       "f: is larger");
-	assert_refused(repeat("", "k", 1000, ": 1\n"), "f:1: ");
+	assert_refused(text_repeat("", "k", 1000, ": 1\n"), "f:1: ");
 
-	char *text = repeat("", "#\n", 512 << 10, "");
+	char *text = text_repeat("", "#\n", 512 << 10, "");
 	config_free(parse_good(text));
 	free(text);
-	text = repeat("network: {internal: [", "10.0.0.0/8, ", 16384, "]}\n");
+	text = text_repeat("network: {internal: [", "10.0.0.0/8, ", 16384, "]}\n");
 	struct config *config = parse_good(text);
 	assert_int_equal(config->network.internal.n_prefixes, 16384);
 	config_free(config);

@@ -11,6 +11,7 @@
 #include "kube/podlist.h"
 
 #include "test.h"
+#include "text.h"
 
 struct outcome {
 	int result;
@@ -483,25 +484,9 @@ static void pods_of_other_nodes_are_not_judged(void **state)
 	outcome_done(&outcome);
 }
 
-/* head, `n` times unit, tail */
-static char *repeat(const char *head, const char *unit, size_t n, const char *tail)
-{
-	char *text = NULL;
-	size_t length;
-	FILE *stream = open_memstream(&text, &length);
-
-	assert_non_null(stream);
-	fputs(head, stream);
-	while (n--)
-		fputs(unit, stream);
-	fputs(tail, stream);
-	fclose(stream);
-	return text;
-}
-
 static struct outcome read_repeated(const char *head, const char *unit, size_t n, const char *tail)
 {
-	char *text = repeat(head, unit, n, tail);
+	char *text = text_repeat(head, unit, n, tail);
 	struct outcome outcome = read_text(text, strlen(text), 16384, NULL);
 
 	free(text);
@@ -545,8 +530,8 @@ static void hostile_items_are_bounded(void **state)
 static void deep_items_are_refused(void **state)
 {
 	for (unsigned depth = 60; depth < 70; depth++) {
-		char *open = repeat(HEAD "{\"a\":", "[", depth, "");
-		char *text = repeat(open, "]", depth, "}" TAIL);
+		char *open = text_repeat(HEAD "{\"a\":", "[", depth, "");
+		char *text = text_repeat(open, "]", depth, "}" TAIL);
 		struct outcome outcome = read_text(text, strlen(text), 16384, NULL);
 		assert_int_equal(outcome.result, 0);
 		assert_int_equal(outcome.list->n_refused, 1);
