@@ -261,6 +261,7 @@ static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 	/* Some of what the rules depend on changes without a word (accept_source_route). */
 	if (fence_verify(daemon->fence) < 0)
 		diag_rules_kept(VERIFY_USEC / 1000000u);
+	node_forget(daemon->node);
 	daemon_schedule(daemon, 0);
 	(void)sd_event_source_set_time(source, now_usec(daemon) + VERIFY_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Notifications are a hint to look again, never a source of state: of a message only its type and
- * the namespace it speaks of matter, and an overrun is just one more reason to look. Links and
- * routes inside a pod are not shown by a view, so a pod that toggles its own devices wakes nobody;
- * its addresses are. */
+ * Notifications are a hint what to look at again, never a source of state: of a message only its
+ * type and the namespace it speaks of matter, and an overrun is just a reason to look at
+ * everything. Links and routes inside a pod are not shown by a view, so a pod that toggles its own
+ * devices wakes nobody; its addresses are. */
 #include "node/monitor.h"
 
 #include <errno.h>
@@ -76,32 +76,53 @@ int monitor_fd(const struct monitor *monitor)
 	return mnl_socket_get_fd(monitor->socket);
 }
 
-/* The kernel names the namespace where it is not our own. */
-static bool is_foreign(struct msghdr *message)
+/* The kernel names the namespace where it is not our own. -1: it is. */
+static int32_t find_nsid(struct msghdr *message)
 {
+	int32_t nsid = -1;
+
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c))
 		if (c->cmsg_level == SOL_NETLINK && c->cmsg_type == NETLINK_LISTEN_ALL_NSID)
-			return true;
-	return false;
+			memcpy(&nsid, CMSG_DATA(c), sizeof(nsid));
+	return nsid;
 }
 
-static bool matters(const struct nlmsghdr *header, bool foreign)
+static void note_addresses(struct monitor_news *news, int32_t nsid)
 {
+	for (size_t i = 0; i < news->n_address_nsids; i++)
+		if (news->address_nsids[i] == nsid)
+			return;
+	if (news->n_address_nsids == MONITOR_NSIDS_MAX)
+		news->everything = true;
+	else
+		news->address_nsids[news->n_address_nsids++] = nsid;
+}
+
+/* Whether it matters. */
+static bool note(struct monitor_news *news, const struct nlmsghdr *header, int32_t nsid)
+{
+	bool is_address = header->nlmsg_type == RTM_NEWADDR || header->nlmsg_type == RTM_DELADDR;
+
+	if (nsid >= 0) {
+		if (is_address)
+			note_addresses(news, nsid);
+		return is_address;
+	}
 	switch (header->nlmsg_type) {
 	case RTM_NEWADDR:
-	case RTM_DELADDR: return true;
+	case RTM_DELADDR: news->own_addresses = true; return true;
 	case RTM_NEWLINK:
-	case RTM_DELLINK:
+	case RTM_DELLINK: news->links = true; return true;
 	case RTM_NEWROUTE:
-	case RTM_DELROUTE:
+	case RTM_DELROUTE: news->routes = true; return true;
 	case RTM_NEWNSID:
-	case RTM_DELNSID: return !foreign;
+	case RTM_DELNSID: news->nsids = true; return true;
 	default: return false;
 	}
 }
 
 /* 1 it matters, 0 it does not, -EAGAIN nothing left, or the socket's error. */
-static int receive(struct monitor *monitor)
+static int receive(struct monitor *monitor, struct monitor_news *news)
 {
 	struct nlmsghdr header = {}; /* the rest of the message is cut off */
 	struct sockaddr_nl sender = {};
@@ -117,21 +138,23 @@ static int receive(struct monitor *monitor)
 	};
 	ssize_t n = recvmsg(monitor_fd(monitor), &message, MSG_DONTWAIT);
 
-	if (n < 0 && errno == ENOBUFS)
+	if (n < 0 && errno == ENOBUFS) {
+		news->everything = true;
 		return 1;
+	}
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (sender.nl_pid || n < (ssize_t)sizeof(header))
 		return 0;
-	return matters(&header, is_foreign(&message));
+	return note(news, &header, find_nsid(&message));
 }
 
-int monitor_drain(struct monitor *monitor)
+int monitor_drain(struct monitor *monitor, struct monitor_news *news)
 {
 	int changed = 0;
 
 	for (unsigned i = 0; i < MESSAGES_MAX; i++) {
-		int r = receive(monitor);
+		int r = receive(monitor, news);
 		if (r == -EAGAIN)
 			break;
 		if (r < 0)

@@ -18,6 +18,29 @@ PF_MUST_CHECK int netns_open(pid_t pid);
 PF_MUST_CHECK int netns_inode(int fd, uint64_t *ret_inode);
 PF_MUST_CHECK int netns_own_inode(uint64_t *ret_inode);
 
-/* Finds the namespace in the view or adds it with its id and addresses. -ENOENT: it went away. */
-PF_MUST_CHECK int netns_add(struct node_view *view, struct netlink *netlink, int fd,
-			    uint64_t own_inode, size_t *ret_index);
+/* The namespaces that sandboxes are in, each as it was read last. */
+struct known_netns {
+	struct node_netns netns;
+	bool is_stale; /* its addresses are to be read again */
+	bool is_used;
+};
+
+struct netns_table {
+	struct netlink *netlink; /* not owned */
+	uint64_t own_inode;
+	struct known_netns *known;
+	size_t n, capacity;
+};
+
+void netns_table_done(struct netns_table *table);
+/* Asks for its id and addresses, whether it was known or not. -ENOENT: it went away. */
+PF_MUST_CHECK int netns_table_look(struct netns_table *table, int fd, uint64_t *ret_inode);
+const struct known_netns *netns_table_find(const struct netns_table *table, uint64_t inode);
+/* Addresses changed in the namespace with this id; -1: in our own. */
+void netns_table_heard(struct netns_table *table, int32_t nsid);
+void netns_table_heard_all(struct netns_table *table);
+/* Reads addresses again where that was heard of. */
+PF_MUST_CHECK int netns_table_refresh(struct netns_table *table);
+/* Leaves out those that were not used since the last time. */
+void netns_table_use(struct netns_table *table, uint64_t inode);
+void netns_table_sweep(struct netns_table *table);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * From pod roots to sandboxes:
+ * From a pod's directory to its sandbox:
  *
- *	root / [qos] / pod / container [/ whatever the container makes]
+ *	pod / container [/ whatever the container makes]
  *
  * A pod's network namespace is that of its first process. Containers are asked in the order they
  * were made, the sandbox's own first, and in each the process that came first: a program in the
@@ -19,14 +19,10 @@
 #include "node/sandbox.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "node/netns.h"
-
-#define PODS_MAX       8192
 #define CONTAINERS_MAX 1024
 #define SEARCH_DEPTH   6
 #define SEARCH_MAX     256
@@ -39,12 +35,11 @@ void sandbox_done(struct node_sandbox *sandbox)
 	*sandbox = (struct node_sandbox){};
 }
 
-/* The watch is worth having, not worth failing for. */
-static int watched(struct sandbox_walk *walk, int r)
+int sandbox_watched(struct sandbox_reader *reader, int r)
 {
 	if (r != -ENOSPC)
 		return r;
-	walk->is_unwatched = true;
+	reader->is_unwatched = true;
 	return 0;
 }
 
@@ -62,9 +57,9 @@ static bool is_ours(int error)
 /* The search for a process. Its functions return 1 found, 0 go on, or negative errno (ours only).
  */
 struct search {
-	struct sandbox_walk *walk;
-	struct node_view *view;
+	struct sandbox_reader *reader;
 	struct node_sandbox *sandbox;
+	uint64_t netns; /* inode; only where one was found */
 	unsigned n_visited;
 	bool saw_gone;
 	int error; /* the last other one */
@@ -96,8 +91,7 @@ static bool is_still_there(int directory, pid_t pid)
 
 static int search_process(struct search *search, int directory, pid_t pid)
 {
-	struct sandbox_walk *walk = search->walk;
-	size_t netns;
+	uint64_t netns;
 	int fd = netns_open(pid);
 
 	if (fd < 0)
@@ -107,7 +101,7 @@ static int search_process(struct search *search, int directory, pid_t pid)
 		close(fd);
 		return search_failed(search, r);
 	}
-	r = netns_add(search->view, walk->netlink, fd, walk->own_netns, &netns);
+	r = netns_table_look(search->reader->netnses, fd, &netns);
 	close(fd);
 	if (r < 0 && (is_gone(r) || is_ours(r)))
 		return search_failed(search, r);
@@ -117,8 +111,8 @@ static int search_process(struct search *search, int directory, pid_t pid)
 		return 1;
 	}
 	search->sandbox->pid = pid;
-	search->sandbox->netns = netns;
 	search->sandbox->state = SANDBOX_OK;
+	search->netns = netns;
 	return 1;
 }
 
@@ -144,7 +138,8 @@ static int search_child(struct search *search, int parent, const char *name, uns
 	int fd = cgroup_open(parent, name);
 	if (fd < 0)
 		return search_failed(search, fd);
-	int r = watched(search->walk, watch_add_population(search->walk->watch, fd));
+	int r = sandbox_watched(search->reader, watch_add_population(search->reader->watch,
+								     search->reader->watches, fd));
 	if (r == 0)
 		r = search_itself(search, fd);
 	if (r == 0 && depth < SEARCH_DEPTH)
@@ -222,8 +217,9 @@ static int add_container(struct node_sandbox *sandbox, const struct cgroup_name 
 }
 
 /* Containers among the pod's children, and among the children of what we do not know. */
-static int find_containers(struct sandbox_walk *walk, struct node_sandbox *sandbox, int directory,
-			   const struct cgroup_child *children, size_t n, unsigned depth)
+static int find_containers(struct sandbox_reader *reader, struct node_sandbox *sandbox,
+			   int directory, const struct cgroup_child *children, size_t n,
+			   unsigned depth)
 {
 	struct cgroup_name name;
 	int r = 0;
@@ -240,9 +236,10 @@ static int find_containers(struct sandbox_walk *walk, struct node_sandbox *sandb
 		int fd = cgroup_open(directory, children[i].name);
 		if (fd < 0)
 			continue;
-		r = watched(walk, watch_add_directory(walk->watch, fd));
+		r = sandbox_watched(reader,
+				    watch_add_directory(reader->watch, reader->watches, fd));
 		if (r == 0 && cgroup_children(fd, CONTAINERS_MAX, &below, &n_below, &is_cut) == 0) {
-			r = find_containers(walk, sandbox, fd, below, n_below, depth + 1);
+			r = find_containers(reader, sandbox, fd, below, n_below, depth + 1);
 			cgroup_children_free(below, n_below);
 		}
 		close(fd);
@@ -251,193 +248,40 @@ static int find_containers(struct sandbox_walk *walk, struct node_sandbox *sandb
 }
 
 /* What stands in the pod's directory. 0 or negative errno. */
-static int look_into(struct sandbox_walk *walk, struct node_view *view,
-		     struct node_sandbox *sandbox, int pod)
+static int look_into(struct sandbox_reader *reader, int pod, struct search *search)
 {
-	struct search search = {.walk = walk, .view = view, .sandbox = sandbox};
+	struct node_sandbox *sandbox = search->sandbox;
 	struct cgroup_child *children;
 	size_t n;
 	bool is_cut;
-	int r = cgroup_id(pod, &sandbox->cgroup);
+	int r = sandbox_watched(reader, watch_add_directory(reader->watch, reader->watches, pod));
 
 	if (r == 0)
-		r = watched(walk, watch_add_directory(walk->watch, pod));
-	if (r == 0)
-		r = watched(walk, watch_add_population(walk->watch, pod));
+		r = sandbox_watched(reader,
+				    watch_add_population(reader->watch, reader->watches, pod));
 	if (r == 0)
 		r = cgroup_children(pod, CONTAINERS_MAX, &children, &n, &is_cut);
 	if (r < 0)
 		return r;
-	r = find_containers(walk, sandbox, pod, children, n, 0);
+	r = find_containers(reader, sandbox, pod, children, n, 0);
 	if (r == 0)
-		r = find_process(&search, pod, children, n);
+		r = find_process(search, pod, children, n);
 	cgroup_children_free(children, n);
 	return r;
 }
 
-/* Directory a walk stands in: its path below the cgroup root and its level. */
-struct place {
-	const char *path;
-	unsigned level;
-	int fd;
-};
-
-static struct node_sandbox *add_sandbox(struct node_view *view)
+int sandbox_read(struct sandbox_reader *reader, int directory, struct node_sandbox *sandbox,
+		 uint64_t *ret_netns)
 {
-	if (!(view->n_sandboxes & (view->n_sandboxes - 1))) {
-		size_t capacity = view->n_sandboxes ? view->n_sandboxes * 2 : 1;
-		void *grown = reallocarray(view->sandboxes, capacity, sizeof(view->sandboxes[0]));
-		if (!grown)
-			return NULL;
-		view->sandboxes = grown;
-	}
-	struct node_sandbox *sandbox = &view->sandboxes[view->n_sandboxes++];
-	*sandbox = (struct node_sandbox){};
-	return sandbox;
-}
+	struct search search = {.reader = reader, .sandbox = sandbox};
+	int r = directory < 0 ? directory : look_into(reader, directory, &search);
 
-static int walk_pod(struct sandbox_walk *walk, const struct place *place,
-		    const struct cgroup_child *child, const struct cgroup_name *name,
-		    struct node_view *view)
-{
-	if (view->n_sandboxes == PODS_MAX)
-		return -E2BIG;
-	struct node_sandbox *sandbox = add_sandbox(view);
-	if (!sandbox)
-		return -ENOMEM;
-	memcpy(sandbox->uid, name->uid, sizeof(sandbox->uid));
-	sandbox->level = place->level + 1;
-	sandbox->cgroup = child->id;
-	if (asprintf(&sandbox->path, "%s/%s", place->path, child->name) < 0) {
-		sandbox->path = NULL;
-		return -ENOMEM;
-	}
-	int fd = cgroup_open(place->fd, child->name), r = fd;
-	if (fd >= 0) {
-		r = look_into(walk, view, sandbox, fd);
-		close(fd);
-	}
-	if (r < 0 && !is_ours(r)) {
+	if (r < 0 && is_ours(r))
+		return r;
+	if (r < 0) {
 		sandbox->state = is_gone(r) ? SANDBOX_GONE : SANDBOX_ERROR;
 		sandbox->error = is_gone(r) ? 0 : r;
-		return 0;
 	}
-	return r < 0 ? r : 0;
-}
-
-static int walk_place(struct sandbox_walk *walk, const struct place *place, bool is_root,
-		      struct node_view *view);
-
-static int walk_qos(struct sandbox_walk *walk, const struct place *place, const char *name,
-		    struct node_view *view)
-{
-	struct place below = {.level = place->level + 1, .fd = cgroup_open(place->fd, name)};
-	char *path;
-
-	if (below.fd < 0)
-		return is_gone(below.fd) ? 0 : below.fd;
-	int r = -ENOMEM;
-	if (asprintf(&path, "%s/%s", place->path, name) >= 0) {
-		below.path = path;
-		r = walk_place(walk, &below, false, view);
-		free(path);
-	}
-	close(below.fd);
-	return r;
-}
-
-/* A pod root or one of its QoS directories. */
-static int walk_place(struct sandbox_walk *walk, const struct place *place, bool is_root,
-		      struct node_view *view)
-{
-	struct cgroup_child *children;
-	struct cgroup_name name;
-	size_t n;
-	bool is_cut;
-	int r = watched(walk, watch_add_directory(walk->watch, place->fd));
-
-	if (r == 0)
-		r = cgroup_children(place->fd, PODS_MAX, &children, &n, &is_cut);
-	if (r < 0)
-		return is_gone(r) ? 0 : r;
-	r = is_cut ? -E2BIG : 0;
-	for (size_t i = 0; i < n && r == 0; i++) {
-		cgroup_name_parse(children[i].name, &name);
-		if (name.kind == CGROUP_POD)
-			r = walk_pod(walk, place, &children[i], &name, view);
-		else if (name.kind == CGROUP_QOS && is_root)
-			r = walk_qos(walk, place, children[i].name, view);
-	}
-	cgroup_children_free(children, n);
-	return r;
-}
-
-/* Opens a path one component at a time, watching each parent: where the next component is missing
- * it may come, and where it is there it may go and come again. */
-static int open_path(struct sandbox_walk *walk, const char *path, unsigned *ret_level)
-{
-	char name[256];
-	int fd = cgroup_open(walk->tree->fd, ".");
-
-	*ret_level = walk->tree->level;
-	for (const char *at = path; *at && fd >= 0;) {
-		size_t length = strcspn(at, "/");
-		int parent = fd;
-		if (length >= sizeof(name)) {
-			fd = -ENAMETOOLONG;
-		} else {
-			memcpy(name, at, length);
-			name[length] = '\0';
-			fd = watched(walk, watch_add_directory(walk->watch, parent));
-			if (fd == 0)
-				fd = cgroup_open(parent, name);
-		}
-		close(parent);
-		++*ret_level;
-		at += length + (at[length] == '/');
-	}
-	return fd;
-}
-
-static bool is_known_root(const struct node_view *view, uint64_t cgroup)
-{
-	for (size_t i = 0; i < view->n_pod_roots; i++)
-		if (view->pod_roots[i].cgroup == cgroup)
-			return true;
-	return false;
-}
-
-static int add_root(struct node_view *view, const struct place *place, uint64_t cgroup)
-{
-	struct node_pod_root *grown = reallocarray(view->pod_roots, view->n_pod_roots + 1,
-						   sizeof(*grown));
-
-	if (!grown)
-		return -ENOMEM;
-	view->pod_roots = grown;
-	grown[view->n_pod_roots] = (struct node_pod_root){
-		.path = strdup(place->path),
-		.cgroup = cgroup,
-		.level = place->level,
-	};
-	return grown[view->n_pod_roots++].path ? 0 : -ENOMEM;
-}
-
-int sandbox_walk_root(struct sandbox_walk *walk, const char *path, struct node_view *view)
-{
-	struct place place = {.path = path};
-	uint64_t cgroup;
-	int r = 0;
-
-	place.fd = open_path(walk, path, &place.level);
-	if (place.fd < 0)
-		return is_gone(place.fd) ? 0 : place.fd;
-	r = cgroup_id(place.fd, &cgroup);
-	if (r == 0 && !is_known_root(view, cgroup)) {
-		r = add_root(view, &place, cgroup);
-		if (r == 0)
-			r = walk_place(walk, &place, true, view);
-	}
-	close(place.fd);
-	return is_gone(r) ? 0 : r;
+	*ret_netns = search.netns;
+	return 0;
 }

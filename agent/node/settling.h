@@ -20,5 +20,7 @@ int settling_fd(const struct settling *settling); /* readable: time to look */
 PF_MUST_CHECK int settling_begin(struct settling *settling, const struct node_view *view,
 				 uint64_t own_netns, bool is_unwatched);
 
-/* 1: the view is out of date, 0: it is not or it is not time, or negative errno. */
-PF_MUST_CHECK int settling_look(struct settling *settling);
+/* Calls `moved` for each sandbox that is out of date by now, with cgroup 0 where every one may be. 1:
+ * it was called, 0: none is or it is not time, or negative errno. */
+typedef void (*settling_fn)(void *userdata, uint64_t cgroup);
+PF_MUST_CHECK int settling_look(struct settling *settling, settling_fn moved, void *userdata);

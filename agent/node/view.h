@@ -117,9 +117,13 @@ struct node_options {
 PF_MUST_CHECK int node_open(const struct node_options *options, struct node **ret_node);
 struct node *node_free(struct node *node);
 
-/* Looks at everything. No namespace is entered. Fails as a whole where this process is short of
- * memory or descriptors, or where links change faster than they can be read (-EAGAIN). */
+/* Looks at whatever has changed since the last time, at everything the first time. No namespace is
+ * entered. Fails as a whole where this process is short of memory or descriptors, or where links
+ * change faster than they can be read (-EAGAIN); what was not read is read the next time. */
 PF_MUST_CHECK int node_view_read(struct node *node, struct node_view **ret_view);
+
+/* The next view is read anew from top to bottom: nothing that was missed can last. */
+void node_forget(struct node *node);
 
 /* A descriptor that becomes readable when links, addresses (of all namespaces with an id), routes
  * or pod cgroups of the last view change, or when something in it is worth a second look;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Rounds of inotify watches. cgroupfs tells a directory's watcher nothing when that directory
- * itself is removed, and keeps the watch and with it the dead directory's inode: on a node where
- * pods come and go that would use up the user's limit. So each round notes the descriptors it
- * added, and whatever the round before had and this one has not is removed.
+ * cgroupfs tells a directory's watcher nothing when that directory itself is removed, and keeps the
+ * watch and with it the dead directory's inode: on a node where pods come and go that would use up
+ * the user's limit. So whoever reads something again makes a new list of watches, and what only the
+ * old list had is removed.
  *
  * Descriptors are added through /proc/self/fd: the directory that is read is the one watched,
- * whatever stands under its name meanwhile. */
+ * whatever stands under its name meanwhile. Lists are short; they are searched one by one. */
 #include "node/watch.h"
 
 #include <errno.h>
@@ -18,14 +18,8 @@
 
 #define READS_MAX 64
 
-struct round {
-	int *descriptors;
-	size_t n, capacity;
-};
-
 struct watch {
 	int fd;
-	struct round now, before;
 };
 
 int watch_open(struct watch **ret_watch)
@@ -49,8 +43,6 @@ struct watch *watch_free(struct watch *watch)
 	if (!watch)
 		return NULL;
 	close(watch->fd);
-	free(watch->now.descriptors);
-	free(watch->before.descriptors);
 	free(watch);
 	return NULL;
 }
@@ -60,52 +52,38 @@ int watch_fd(const struct watch *watch)
 	return watch->fd;
 }
 
-static int compare(const void *a, const void *b)
+bool watch_list_has(const struct watch_list *list, int descriptor)
 {
-	int x = *(const int *)a, y = *(const int *)b;
-
-	return x < y ? -1 : x > y;
+	for (size_t i = 0; i < list->n; i++)
+		if (list->descriptors[i] == descriptor)
+			return true;
+	return false;
 }
 
-/* A round that was not ended, because reading failed, is carried on: what it added stays known. */
-static void carry_on(struct round *round)
+static int note(struct watch_list *list, int descriptor)
 {
-	size_t n = 0;
-
-	if (round->n)
-		qsort(round->descriptors, round->n, sizeof(int), compare);
-	for (size_t i = 0; i < round->n; i++)
-		if (!n || round->descriptors[n - 1] != round->descriptors[i])
-			round->descriptors[n++] = round->descriptors[i];
-	round->n = n;
-}
-
-void watch_begin(struct watch *watch)
-{
-	if (watch->before.n) {
-		carry_on(&watch->now);
-		return;
-	}
-	struct round empty = watch->before;
-	watch->before = watch->now;
-	watch->now = empty;
-}
-
-static int note(struct round *round, int descriptor)
-{
-	if (round->n == round->capacity) {
-		size_t capacity = round->capacity ? round->capacity * 2 : 64;
-		int *grown = reallocarray(round->descriptors, capacity, sizeof(*grown));
+	if (watch_list_has(list, descriptor))
+		return 0;
+	if (list->n == list->capacity) {
+		size_t capacity = list->capacity ? list->capacity * 2 : 4;
+		int *grown = reallocarray(list->descriptors, capacity, sizeof(*grown));
 		if (!grown)
 			return -ENOMEM;
-		round->descriptors = grown;
-		round->capacity = capacity;
+		list->descriptors = grown;
+		list->capacity = capacity;
 	}
-	round->descriptors[round->n++] = descriptor;
+	list->descriptors[list->n++] = descriptor;
 	return 0;
 }
 
-static int add(struct watch *watch, int directory, const char *file, uint32_t mask)
+static void forget(struct watch *watch, int descriptor)
+{
+	/* EINVAL: the kernel removed it already */
+	(void)inotify_rm_watch(watch->fd, descriptor);
+}
+
+static int add(struct watch *watch, struct watch_list *list, int directory, const char *file,
+	       uint32_t mask)
 {
 	char path[64];
 
@@ -113,45 +91,57 @@ static int add(struct watch *watch, int directory, const char *file, uint32_t ma
 	int descriptor = inotify_add_watch(watch->fd, path, mask);
 	if (descriptor < 0)
 		return errno == ENOENT || errno == ENODEV ? 0 : -errno;
-	return note(&watch->now, descriptor);
+	int r = note(list, descriptor);
+	if (r < 0)
+		forget(watch, descriptor);
+	return r;
 }
 
-int watch_add_directory(struct watch *watch, int directory)
+int watch_add_directory(struct watch *watch, struct watch_list *list, int directory)
 {
-	return add(watch, directory, "",
+	return add(watch, list, directory, "",
 		   IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR);
 }
 
-int watch_add_population(struct watch *watch, int directory)
+int watch_add_population(struct watch *watch, struct watch_list *list, int directory)
 {
-	return add(watch, directory, "/cgroup.events", IN_MODIFY);
+	return add(watch, list, directory, "/cgroup.events", IN_MODIFY);
 }
 
-void watch_end(struct watch *watch)
+void watch_list_drop(struct watch *watch, struct watch_list *list)
 {
-	struct round *now = &watch->now, *before = &watch->before;
-
-	if (now->n)
-		qsort(now->descriptors, now->n, sizeof(int), compare);
-	for (size_t i = 0; i < before->n; i++) {
-		const int *old = &before->descriptors[i];
-		if (!now->n || !bsearch(old, now->descriptors, now->n, sizeof(int), compare))
-			/* EINVAL: the kernel removed it already, or it stood here twice */
-			(void)inotify_rm_watch(watch->fd, *old);
-	}
-	before->n = 0;
+	watch_list_replace(watch, list, &(struct watch_list){});
 }
 
-/* 1 for a directory made or removed, a changed cgroup.events, or lost events. Files of cgroupfs
- * come and go with controllers, and IN_IGNORED is what our own removals answer. */
-static int matters(const struct inotify_event *event)
+void watch_list_replace(struct watch *watch, struct watch_list *list, struct watch_list *next)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (!watch_list_has(next, list->descriptors[i]))
+			forget(watch, list->descriptors[i]);
+	free(list->descriptors);
+	*list = *next;
+	*next = (struct watch_list){};
+}
+
+void watch_list_join(struct watch *watch, struct watch_list *list, struct watch_list *more)
+{
+	for (size_t i = 0; i < more->n; i++)
+		if (note(list, more->descriptors[i]) < 0)
+			forget(watch, more->descriptors[i]);
+	free(more->descriptors);
+	*more = (struct watch_list){};
+}
+
+/* A directory made or removed, a changed cgroup.events, or lost events. Files of cgroupfs come and
+ * go with controllers, and IN_IGNORED is what our own removals answer. */
+static bool matters(const struct inotify_event *event)
 {
 	if (event->mask & IN_IGNORED)
-		return 0;
-	return (event->mask & (IN_ISDIR | IN_MODIFY | IN_Q_OVERFLOW)) != 0;
+		return false;
+	return event->mask & (IN_ISDIR | IN_MODIFY | IN_Q_OVERFLOW);
 }
 
-int watch_drain(struct watch *watch)
+int watch_drain(struct watch *watch, watch_fn heard, void *userdata)
 {
 	char buffer[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	int changed = 0;
@@ -164,7 +154,10 @@ int watch_drain(struct watch *watch)
 			return errno == EAGAIN ? changed : -errno;
 		for (char *at = buffer; at < buffer + n;) {
 			const struct inotify_event *event = (const void *)at;
-			changed |= matters(event);
+			if (matters(event)) {
+				heard(userdata, event->wd);
+				changed = 1;
+			}
 			at += sizeof(*event) + event->len;
 		}
 	}

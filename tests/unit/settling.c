@@ -18,12 +18,17 @@ static bool is_armed(const struct settling *settling)
 	return when.it_value.tv_sec || when.it_value.tv_nsec;
 }
 
+static void moved(void *userdata, uint64_t cgroup)
+{
+	assert_true(cgroup == 0 || cgroup == 7);
+}
+
 static int look(struct settling *settling)
 {
 	struct pollfd poll_fd = {.fd = settling_fd(settling), .events = POLLIN};
 
 	assert_int_equal(poll(&poll_fd, 1, 60000), 1);
-	return settling_look(settling);
+	return settling_look(settling, moved, NULL);
 }
 
 static void only_what_may_change_is_looked_at(void **state)
@@ -60,7 +65,7 @@ static void only_what_may_change_is_looked_at(void **state)
 		};
 		struct settling *settling;
 		assert_int_equal(settling_open(&settling), 0);
-		assert_int_equal(settling_look(settling), 0);
+		assert_int_equal(settling_look(settling, moved, NULL), 0);
 		assert_int_equal(settling_begin(settling, &view, own + cases[i].is_elsewhere,
 						cases[i].is_unwatched),
 				 0);
@@ -98,7 +103,7 @@ static void looking_ends(void **state)
 		assert_int_equal(timerfd_settime(settling_fd(settling), 0, &at_once, NULL), 0);
 		assert_int_equal(look(settling), 0);
 	}
-	assert_int_equal(n, 10);
+	assert_int_equal(n, 13);
 	assert_int_equal(settling_begin(settling, &view, own, false), 0);
 	assert_false(is_armed(settling));
 	view.n_sandboxes = 2;
