@@ -5,7 +5,7 @@
  *
  *	SIGHUP		-> read the configuration again
  *	pods file	-> read it again, at most once a second
- *	node		-> look again, at most every 20 ms
+ *	node		-> look again, at once, then after three times as long as that took
  *	our tables	-> changed by somebody else: read back and repair at once
  *	5 minutes	-> read the rules back
  *	a failure	-> try again after 1, 2, 4 ... 60 s
@@ -27,9 +27,12 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 
-#define NODE_PACE_USEC		 20000u
+#define NODE_PACE_MIN_USEC	 1000u
+#define NODE_PACE_MAX_USEC	 50000u
+#define NODE_PACE_FACTOR	 3 /* at most a quarter of a processor, whatever a pod does */
 #define VERIFY_USEC		 (300 * 1000000u)
 #define RETRY_MAX		 60u
 #define PENDING_PACE_USEC	 1000000u
@@ -171,6 +174,19 @@ static void read_config(struct daemon *daemon)
 	successor_done(&next);
 }
 
+/* A burst is taken together, but nobody waits for a burst to come. */
+static void keep_pace(struct daemon *daemon, uint64_t begun_usec)
+{
+	uint64_t now = clock_usec(CLOCK_MONOTONIC);
+	uint64_t pace = (now - begun_usec) * NODE_PACE_FACTOR;
+
+	if (pace < NODE_PACE_MIN_USEC)
+		pace = NODE_PACE_MIN_USEC;
+	if (pace > NODE_PACE_MAX_USEC)
+		pace = NODE_PACE_MAX_USEC;
+	daemon->next_look_usec = now + pace;
+}
+
 static int work(struct daemon *daemon)
 {
 	if (daemon->must_read_config)
@@ -178,8 +194,9 @@ static int work(struct daemon *daemon)
 	if (daemon->must_read_pods)
 		pod_file_read(daemon);
 	bool is_listening = daemon->stream.nflog || !stream_open_nflog(daemon, daemon->config);
+	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
 	int r = reconcile(daemon);
-	daemon->reconciled_usec = now_usec(daemon);
+	keep_pace(daemon, begun);
 	if (r < 0) {
 		retry_later(daemon);
 		diag_rules_kept(daemon->retry_seconds);
@@ -229,8 +246,9 @@ static int on_node(sd_event_source *source, int fd, uint32_t events, void *userd
 	if (r < 0)
 		diag_cannot("hear what changes on this node", r);
 	if (r != 0) {
-		uint64_t since = now_usec(daemon) - daemon->reconciled_usec;
-		daemon_schedule(daemon, since >= NODE_PACE_USEC ? 0 : NODE_PACE_USEC - since);
+		uint64_t now = clock_usec(CLOCK_MONOTONIC);
+		daemon_schedule(daemon,
+				now < daemon->next_look_usec ? daemon->next_look_usec - now : 0);
 	}
 	return 0;
 }
@@ -285,7 +303,7 @@ static int add_sources(struct daemon *daemon)
 		r = sd_event_add_signal(daemon->loop, &daemon->signal_sources[0], SIGHUP, on_hangup,
 					daemon);
 	if (r >= 0)
-		r = sd_event_add_time(daemon->loop, &daemon->work_source, CLOCK_MONOTONIC, 0, 1000,
+		r = sd_event_add_time(daemon->loop, &daemon->work_source, CLOCK_MONOTONIC, 0, 1,
 				      on_work, daemon);
 	if (r >= 0)
 		r = sd_event_source_set_priority(daemon->work_source, PRIORITY_WORK);

@@ -66,7 +66,7 @@ struct daemon {
 	bool was_without_uplink, was_without_pod_root;
 	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;
-	uint64_t pods_read_usec, reconciled_usec; /* CLOCK_MONOTONIC */
+	uint64_t pods_read_usec, next_look_usec; /* CLOCK_MONOTONIC */
 	int pods_watch;				  /* inotify descriptor, -1: none */
 	sd_event_source *node_source, *pods_source, *work_source, *verify_source,
 		*signal_sources[2];

@@ -12,20 +12,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 
 #define PACE_USEC 1000000u
-
-static uint64_t monotonic_usec(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
 
 void pod_file_read(struct daemon *daemon)
 {
@@ -34,7 +26,7 @@ void pod_file_read(struct daemon *daemon)
 	struct pod_list *list = NULL;
 
 	daemon->must_read_pods = false;
-	daemon->pods_read_usec = monotonic_usec();
+	daemon->pods_read_usec = clock_usec(CLOCK_MONOTONIC);
 	if (!path[0]) {
 		daemon->pods = pod_list_free(daemon->pods);
 		return;
@@ -75,7 +67,7 @@ static int on_change(sd_event_source *source, int fd, uint32_t events, void *use
 		}
 	if (!has_changed)
 		return 0;
-	uint64_t since = monotonic_usec() - daemon->pods_read_usec;
+	uint64_t since = clock_usec(CLOCK_MONOTONIC) - daemon->pods_read_usec;
 	daemon->must_read_pods = true;
 	daemon_schedule(daemon, since >= PACE_USEC ? 0 : PACE_USEC - since);
 	return 0;

@@ -50,22 +50,6 @@ static int make_snapshot(struct daemon *daemon, struct snapshot **ret_snapshot)
 	return snapshot_new(&options, pods, view, ret_snapshot);
 }
 
-static int add_event_members(struct daemon *daemon, struct snapshot *snapshot)
-{
-	for (size_t i = 0; i < snapshot->n_endpoints; i++) {
-		struct endpoint *endpoint = &snapshot->endpoints[i];
-		struct buffer buffer = BUFFER_INIT;
-		event_endpoint_members(endpoint, &daemon->stream.context, &buffer);
-		if (buffer.is_broken) {
-			buffer_done(&buffer);
-			return -ENOMEM;
-		}
-		endpoint->event_members = buffer.bytes;
-		endpoint->event_members_length = buffer.length;
-	}
-	return 0;
-}
-
 static bool is_same_news(const struct endpoint *a, const struct endpoint *b)
 {
 	return a->coverage == b->coverage && !strcmp(a->reason, b->reason);
@@ -167,11 +151,8 @@ static int apply(struct daemon *daemon, struct snapshot *snapshot, struct rulebo
 {
 	struct pf_ruleset *ruleset;
 	char reason[160];
-	int r = add_event_members(daemon, snapshot);
+	int r = compile(daemon->config, snapshot, &ruleset, ret_rulebook, reason);
 
-	if (r < 0)
-		return r;
-	r = compile(daemon->config, snapshot, &ruleset, ret_rulebook, reason);
 	if (r == COMPILE_E_REFUSED) {
 		diag_rules_not_made(reason);
 		return -EINVAL;

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "podfence-config.h"
 
@@ -20,18 +20,26 @@
 #define CALLS_PER_TURN	  10
 #define TURN_USEC	  2000
 
-static uint64_t clock_usec(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 struct turn {
 	struct daemon *daemon;
 	uint64_t now_usec;
 };
+
+/* What all events of an endpoint share is made with its first one; of most endpoints there is none. */
+static void make_members(struct snapshot *snapshot, const struct event_context *context,
+			 const struct endpoint *of)
+{
+	struct endpoint *endpoint = &snapshot->endpoints[of - snapshot->endpoints];
+	struct buffer buffer = BUFFER_INIT;
+
+	event_endpoint_members(endpoint, context, &buffer);
+	if (buffer.is_broken) { /* they are made for each event then */
+		buffer_done(&buffer);
+		return;
+	}
+	endpoint->event_members = buffer.bytes;
+	endpoint->event_members_length = buffer.length;
+}
 
 static void on_record(const struct pf_nflog_record *record, void *userdata)
 {
@@ -46,10 +54,13 @@ static void on_record(const struct pf_nflog_record *record, void *userdata)
 	event.created_usec = turn->now_usec;
 	event.time_usec = record->has_timestamp ? record->timestamp_usec : turn->now_usec;
 	event.sequence = ++stream->sequence;
+	if (event.endpoint && !event.endpoint->event_members)
+		make_members(turn->daemon->snapshot, &stream->context, event.endpoint);
 	buffer_clear(&stream->line);
 	event_format(&event, &stream->context, &turn->daemon->rulebook, &stream->line);
-	if (!stream->line.is_broken)
-		output_write(stream->output, stream->line.bytes, stream->line.length);
+	/* What there was no memory for is no line: it is counted as dropped. */
+	output_write(stream->output, stream->line.bytes,
+		     stream->line.is_broken ? 0 : stream->line.length);
 }
 
 /* Polls for writing only while something waits. */

@@ -46,7 +46,7 @@ struct endpoint {
 	char *reason_text;  /* a reason that names something; NULL where it does not */
 	const struct node_sandbox *sandbox; /* container ids and cgroups; NULL where unresolved */
 	/* Members of its events that never change ("kubernetes":{...},"orchestrator":{...}), made
-	 * once. */
+	 * with its first event; NULL until then. */
 	char *event_members;
 	size_t event_members_length;
 };
