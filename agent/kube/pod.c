@@ -4,10 +4,17 @@
 #include "kube/pod.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+struct pod *pod_ref(struct pod *pod)
+{
+	pod->n_references++;
+	return pod;
+}
 
 struct pod *pod_free(struct pod *pod)
 {
-	if (!pod)
+	if (!pod || (pod->n_references && --pod->n_references))
 		return NULL;
 	free(pod->namespace);
 	free(pod->name);
@@ -35,4 +42,57 @@ struct pod *pod_free(struct pod *pod)
 	free(pod->containers);
 	free(pod);
 	return NULL;
+}
+
+static bool has_same_texts(const struct pod *a, const struct pod *b)
+{
+	return !strcmp(a->namespace, b->namespace) && !strcmp(a->name, b->name) &&
+	       !strcmp(a->uid, b->uid) && !strcmp(a->node, b->node) &&
+	       !strcmp(a->cgroup_uid, b->cgroup_uid) &&
+	       !strcmp(a->service_account, b->service_account) &&
+	       !strcmp(a->owner_kind, b->owner_kind) && !strcmp(a->owner_name, b->owner_name) &&
+	       !strcmp(a->owner_uid, b->owner_uid) && !strcmp(a->workload_kind, b->workload_kind) &&
+	       !strcmp(a->workload_name, b->workload_name);
+}
+
+static bool has_same_labels(const struct pod *a, const struct pod *b)
+{
+	if (a->n_labels != b->n_labels)
+		return false;
+	for (size_t i = 0; i < a->n_labels; i++)
+		if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
+		    strcmp(a->labels[i].value, b->labels[i].value) != 0)
+			return false;
+	return true;
+}
+
+static bool has_same_addresses(const struct pod *a, const struct pod *b)
+{
+	if (a->n_addresses != b->n_addresses)
+		return false;
+	for (size_t i = 0; i < a->n_addresses; i++)
+		if (!pf_address_equal(&a->addresses[i], &b->addresses[i]))
+			return false;
+	return true;
+}
+
+static bool has_same_containers(const struct pod *a, const struct pod *b)
+{
+	if (a->n_containers != b->n_containers)
+		return false;
+	for (size_t i = 0; i < a->n_containers; i++) {
+		const struct pod_container *x = &a->containers[i], *y = &b->containers[i];
+		if (strcmp(x->name, y->name) != 0 || strcmp(x->id, y->id) != 0 ||
+		    strcmp(x->runtime, y->runtime) != 0 || strcmp(x->image, y->image) != 0 ||
+		    x->is_init != y->is_init)
+			return false;
+	}
+	return true;
+}
+
+bool pod_is_equal(const struct pod *a, const struct pod *b)
+{
+	return a->is_host_network == b->is_host_network && a->is_finished == b->is_finished &&
+	       has_same_texts(a, b) && has_same_labels(a, b) && has_same_addresses(a, b) &&
+	       has_same_containers(a, b);
 }

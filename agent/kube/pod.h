@@ -22,6 +22,7 @@ struct pod_container {
 };
 
 struct pod {
+	unsigned n_references; /* 1 for its maker */
 	char *namespace, *name, *uid, *node;
 	char *cgroup_uid; /* annotation kubernetes.io/config.hash (static pods), else uid */
 	char *service_account;
@@ -40,4 +41,9 @@ struct pod {
 	size_t n_containers;
 };
 
+/* A pod is never changed once it is made, so lists share it: one pod_free() for each reference.
+ */
+struct pod *pod_ref(struct pod *pod);
 struct pod *pod_free(struct pod *pod);
+/* They say the same. */
+bool pod_is_equal(const struct pod *a, const struct pod *b);

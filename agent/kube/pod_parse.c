@@ -43,16 +43,25 @@ static const char *peek(struct json_object *object, const char *key)
 	return json_object_get_string(value);
 }
 
-/* "pods.json: items[3] (default/web-1)", the name only where it is one. */
-static char *place_new(struct json_object *object, const struct pod_source *source)
+bool pod_peek_name(struct json_object *object, const char **ret_namespace, const char **ret_name)
 {
 	struct json_object *metadata = NULL;
-	char *place;
 
 	if (json_object_is_type(object, json_type_object))
 		json_object_object_get_ex(object, "metadata", &metadata);
-	const char *namespace = peek(metadata, "namespace"), *name = peek(metadata, "name");
-	if (!namespace || !name || !name_is_label(namespace) || !name_is_subdomain(name))
+	*ret_namespace = peek(metadata, "namespace");
+	*ret_name = peek(metadata, "name");
+	return *ret_namespace && *ret_name && name_is_label(*ret_namespace) &&
+	       name_is_subdomain(*ret_name);
+}
+
+/* "pods.json: items[3] (default/web-1)", the name only where it is one. */
+static char *place_new(struct json_object *object, const struct pod_source *source)
+{
+	const char *namespace, *name;
+	char *place;
+
+	if (!pod_peek_name(object, &namespace, &name))
 		return strdup(source->place);
 	return asprintf(&place, "%s (%s/%s)", source->place, namespace, name) < 0 ? NULL : place;
 }
@@ -185,6 +194,9 @@ int pod_parse(struct json_object *object, const struct pod_source *source, struc
 {
 	struct object_reader reader = {place_new(object, source), source->report};
 	struct pod *pod = calloc(1, sizeof(*pod));
+
+	if (pod)
+		pod->n_references = 1;
 	int r = reader.place && pod ? parse_object(&reader, object, source, pod, ret_created)
 				    : -ENOMEM;
 

@@ -30,6 +30,10 @@ struct pod_source {
 PF_MUST_CHECK int pod_parse(struct json_object *object, const struct pod_source *source,
 			    struct pod **ret_pod, char ret_created[static POD_CREATED_MAX]);
 
+/* The names of what may be a Pod object, for finding what is known of it; false where it has none a
+ * pod can have. They live as long as the object. */
+bool pod_peek_name(struct json_object *object, const char **ret_namespace, const char **ret_name);
+
 /* The parts of it that are left out piece by piece (pod_parts.c). A reader's error says whether
  * there was memory. */
 bool pod_text_is_uid(const char *text);
