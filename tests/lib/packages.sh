@@ -5,9 +5,9 @@
 # shellcheck shell=bash disable=SC2034
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libmnl-dev libnftnl-dev
-	libnetfilter-log-dev libjson-c-dev libyaml-dev libsystemd-dev)
+	libnetfilter-log-dev libjson-c-dev libyaml-dev libsystemd-dev libcurl4-openssl-dev)
 run_packages=(nftables iproute2 python3)
-test_packages=(procps iputils-ping clang clang-format libclang-rt-14-dev libcmocka-dev universal-ctags shellcheck mandoc)
+test_packages=(procps iputils-ping openssl clang clang-format libclang-rt-14-dev libcmocka-dev universal-ctags shellcheck mandoc)
 
 # Those of its arguments that are not there yet.
 install_packages() {
