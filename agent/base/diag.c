@@ -118,6 +118,37 @@ void diag_pods_partly(const char *path, size_t n_refused, const struct report *r
 	    n_refused);
 }
 
+void diag_api_problem(const char *server, const char *problem)
+{
+	say(LOG_WARNING, "api-problem", "%s: %s; what is known stays in force", server, problem);
+}
+
+void diag_api_good(const char *server)
+{
+	say(LOG_NOTICE, "api-good", "%s: list complete, watching", server);
+}
+
+void diag_objects_refused(const struct report *report)
+{
+	say_report(LOG_WARNING, "objects-refused", report);
+}
+
+void diag_access_warnings(const struct report *report)
+{
+	say_report(LOG_WARNING, "access-warnings", report);
+}
+
+void diag_state_damaged(const struct report *report)
+{
+	say_report(LOG_ERR, "state-damaged", report);
+}
+
+void diag_state_used(size_t n_pods)
+{
+	say(LOG_NOTICE, "state-used", "%zu pods known from before, until the API server tells",
+	    n_pods);
+}
+
 void diag_cannot(const char *what, int error)
 {
 	say(LOG_ERR, "cannot", "cannot %s: %s", what, strerror(error < 0 ? -error : error));

@@ -25,6 +25,13 @@ void diag_config_reloaded(const char *path);
 void diag_pods_refused(const char *path, int error, const struct report *report);
 void diag_pods_partly(const char *path, size_t n_refused, const struct report *report);
 
+void diag_api_problem(const char *server, const char *problem); /* what is known stays in force */
+void diag_api_good(const char *server);
+void diag_objects_refused(const struct report *report);
+void diag_access_warnings(const struct report *report);
+void diag_state_damaged(const struct report *report);
+void diag_state_used(size_t n_pods);
+
 void diag_cannot(const char *what, int error); /* "open the NFLOG group: Device or resource busy" */
 void diag_group_held(unsigned group);
 void diag_not_listening(unsigned retry_seconds);

@@ -15,6 +15,7 @@
  * schema table in schema.c is the only place that knows keys, defaults, ranges and help. */
 
 enum config_mode { CONFIG_MODE_AUDIT, CONFIG_MODE_DENY };
+enum config_source { CONFIG_SOURCE_NONE, CONFIG_SOURCE_KUBECONFIG, CONFIG_SOURCE_IN_CLUSTER };
 enum config_action { CONFIG_ACTION_DROP, CONFIG_ACTION_REJECT };
 
 struct string_list {
@@ -40,6 +41,14 @@ struct config {
 		struct string_list
 			pod_roots; /* node.podRoots: below cgroupRoot; empty: the well-known ones */
 	} node;
+	struct {
+		enum config_source source; /* kubernetes.source: none | kubeconfig | in-cluster */
+		char *kubeconfig;	   /* kubernetes.kubeconfig: a path */
+		char *server; /* kubernetes.server: in-cluster, instead of the service address; "" */
+	} kubernetes;
+	struct {
+		char *directory; /* state.directory: what outlives the agent; "": nothing does */
+	} state;
 	struct {
 		char *file; /* pods.file: a PodList as JSON; "": none */
 	} pods;

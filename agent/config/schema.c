@@ -13,6 +13,7 @@
 #define AT(field) offsetof(struct config, field)
 
 static const char *const modes[] = {"audit", "deny", NULL};
+static const char *const sources[] = {"none", "kubeconfig", "in-cluster", NULL};
 static const char *const actions[] = {"drop", "reject", NULL};
 
 /* path, type, offset, minimum, maximum, default, words, help, example */
@@ -25,8 +26,24 @@ const struct schema_key schema[] = {
 	 "Cgroups that hold pods, below cgroupRoot; empty: the well-known names (kubepods.slice, "
 	 "...).",
 	 "[kubelet.slice/kubelet-kubepods.slice]"},
+	{"kubernetes.source", SCHEMA_ENUM, AT(kubernetes.source), 0, 0, "none", sources,
+	 "Where pods are heard of: the API by a kubeconfig or by the service account of the pod "
+	 "podfenced runs in (in-cluster); none: pods.file alone.",
+	 NULL},
+	{"kubernetes.kubeconfig", SCHEMA_PATH, AT(kubernetes.kubeconfig), 0, 0,
+	 "/etc/podfence/kubeconfig", NULL,
+	 "With source kubeconfig. Rights it needs: list and watch pods.", NULL},
+	{"kubernetes.server", SCHEMA_STRING, AT(kubernetes.server), 0, 253, "", NULL,
+	 "With source in-cluster: the API server's URL instead of the service address, which "
+	 "needs kube-proxy.",
+	 "https://192.0.2.10:6443"},
+	{"state.directory", SCHEMA_PATH, AT(state.directory), 0, 0, "/var/lib/podfence", NULL,
+	 "Pods heard of last are kept there, for a start without the API server; empty: nothing "
+	 "is kept.",
+	 NULL},
 	{"pods.file", SCHEMA_PATH, AT(pods.file), 0, 0, "", NULL,
-	 "A PodList as JSON (kubectl get pods -A -o json), read again when it changes.",
+	 "With source none: a PodList as JSON (kubectl get pods -A -o json), read again when it "
+	 "changes.",
 	 "/var/lib/podfence/pods.json"},
 	{"default.mode", SCHEMA_ENUM, AT(fallback.mode), 0, 0, "audit", modes,
 	 "What external destinations meet: audit records and lets pass, deny stops.", NULL},

@@ -111,6 +111,7 @@ static int watch_node(struct daemon *daemon)
 struct successor {
 	struct config *config;
 	struct node *node;
+	struct api *api; /* NULL: kubernetes.source is none */
 	char *node_name;
 };
 
@@ -118,7 +119,16 @@ static void successor_done(struct successor *successor)
 {
 	config_free(successor->config);
 	node_free(successor->node);
+	api_free(successor->api);
 	free(successor->node_name);
+}
+
+static int open_api(struct daemon *daemon, const struct config *config, const char *node_name,
+		    struct report *report, struct api **ret_api)
+{
+	if (config->kubernetes.source == CONFIG_SOURCE_NONE)
+		return 0;
+	return api_open(daemon, config, node_name, report, ret_api);
 }
 
 /* Whatever can fail; NFLOG is the last, because it is what cannot be had twice. */
@@ -132,16 +142,21 @@ static int successor_prepare(struct daemon *daemon, struct report *report, struc
 	if (!next->node_name)
 		return -ENOMEM;
 	r = reconcile_open_node(next->config, &next->node);
-	return r < 0 ? r : stream_change_nflog(daemon, next->config);
+	if (r == 0)
+		r = open_api(daemon, next->config, next->node_name, report, &next->api);
+	if (r == 0 && next->api && daemon->pods)
+		r = api_know(next->api, daemon->pods);
+	return r != 0 ? r : stream_change_nflog(daemon, next->config);
 }
 
 static void take_over(struct daemon *daemon, struct successor *next)
 {
-	struct successor before = {daemon->config, daemon->node, daemon->node_name};
+	struct successor before = {daemon->config, daemon->node, daemon->api, daemon->node_name};
 	int r;
 
 	daemon->config = next->config;
 	daemon->node = next->node;
+	daemon->api = next->api;
 	daemon->node_name = next->node_name;
 	*next = before; /* to be freed */
 	daemon->stream.context.cluster_name = daemon->config->events.cluster_name;
@@ -167,11 +182,27 @@ static void read_config(struct daemon *daemon)
 	if (successor_prepare(daemon, &report, &next) != 0) {
 		diag_config_refused(&report);
 	} else {
+		diag_access_warnings(&report);
 		take_over(daemon, &next);
 		diag_config_reloaded(daemon->config_path);
 	}
 	report_done(&report);
 	successor_done(&next);
+}
+
+/* What the API says now; where it has not been heard yet, what was known before. */
+static void take_pods(struct daemon *daemon)
+{
+	struct pod_list *pods;
+	int r = api_pods(daemon->api, &pods);
+
+	if (r < 0) {
+		diag_cannot("list the pods", r);
+		return;
+	}
+	pod_list_free(daemon->pods);
+	daemon->pods = pods;
+	last_known_write_soon(daemon);
 }
 
 /* A burst is taken together, but nobody waits for a burst to come. */
@@ -191,7 +222,9 @@ static int work(struct daemon *daemon)
 {
 	if (daemon->must_read_config)
 		read_config(daemon);
-	if (daemon->must_read_pods)
+	if (daemon->api)
+		take_pods(daemon);
+	else if (daemon->must_read_pods)
 		pod_file_read(daemon);
 	bool is_listening = daemon->stream.nflog || !stream_open_nflog(daemon, daemon->config);
 	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
@@ -326,6 +359,25 @@ static int add_sources(struct daemon *daemon)
 	return r < 0 ? r : 0;
 }
 
+/* As a reload, but what was known before is in a file. */
+static int start_api(struct daemon *daemon)
+{
+	struct report report;
+
+	report_init(&report);
+	int r = open_api(daemon, daemon->config, daemon->node_name, &report, &daemon->api);
+	if (r > 0)
+		diag_config_refused(&report);
+	else
+		diag_access_warnings(&report);
+	report_done(&report);
+	if (r < 0)
+		diag_cannot("prepare to talk to the API server", r);
+	if (r == 0 && daemon->api)
+		last_known_read(daemon);
+	return r > 0 ? -EINVAL : r;
+}
+
 static int start(struct daemon *daemon)
 {
 	int r = enter_host_cgroup_namespace();
@@ -342,6 +394,9 @@ static int start(struct daemon *daemon)
 	if (r >= 0)
 		r = stream_open(daemon);
 	if (r < 0)
+		return r;
+	r = start_api(daemon);
+	if (r != 0)
 		return r;
 	r = fence_open(&daemon->fence);
 	if (r < 0) {
@@ -367,6 +422,8 @@ static void stop(struct daemon *daemon)
 	sd_event_source_disable_unref(daemon->signal_sources[0]);
 	if (daemon->pods_watch >= 0)
 		close(daemon->pods_watch);
+	last_known_done(daemon);
+	api_free(daemon->api);
 	snapshot_free(daemon->snapshot);
 	pod_list_free(daemon->pods);
 	fence_free(daemon->fence);

@@ -53,6 +53,7 @@ struct daemon {
 	sd_event *loop;
 
 	struct node *node;
+	struct api *api;       /* NULL: pods come from a file */
 	struct pod_list *pods; /* the last good list, shared with the snapshot */
 	struct snapshot *snapshot;
 	struct rulebook rulebook;
@@ -67,7 +68,9 @@ struct daemon {
 	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;
 	uint64_t pods_read_usec, next_look_usec; /* CLOCK_MONOTONIC */
-	int pods_watch;				  /* inotify descriptor, -1: none */
+	struct pod_list *pods_on_disk;		 /* NULL: none, or not known */
+	sd_event_source *last_known_source;
+	int pods_watch; /* inotify descriptor, -1: none */
 	sd_event_source *node_source, *pods_source, *work_source, *verify_source,
 		*signal_sources[2];
 };
@@ -80,6 +83,21 @@ void daemon_schedule(struct daemon *daemon, uint64_t delay_usec);
 /* reconcile.c: from what is known now to the rules in the kernel. */
 PF_MUST_CHECK int reconcile(struct daemon *daemon);
 PF_MUST_CHECK int reconcile_open_node(const struct config *config, struct node **ret_node);
+
+/* api.c: pods from the Kubernetes API. It keeps what it knows whatever happens to the server. */
+PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
+			   const char *node_name, struct report *report, struct api **ret_api);
+struct api *api_free(struct api *api);
+/* What was known before it heard anything: true until the server says otherwise. */
+PF_MUST_CHECK int api_know(struct api *api, const struct pod_list *pods);
+PF_MUST_CHECK int api_pods(struct api *api, struct pod_list **ret_pods);
+bool api_is_synced(const struct api *api);
+
+/* last_known.c: pods on disk, for a start without the API server. */
+void last_known_read(struct daemon *daemon);
+/* Within a few seconds, and only what the server said. */
+void last_known_write_soon(struct daemon *daemon);
+void last_known_done(struct daemon *daemon); /* writes what is still to be written */
 
 /* pod_file.c */
 PF_MUST_CHECK int pod_file_watch(struct daemon *daemon);

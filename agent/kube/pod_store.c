@@ -210,6 +210,11 @@ int pod_store_fill(struct pod_store *store, const struct pod_list *list)
 	return 0;
 }
 
+bool pod_store_has_changed(const struct pod_store *store)
+{
+	return !store->made;
+}
+
 int pod_store_list(struct pod_store *store, struct pod_list **ret_list)
 {
 	if (!store->made) {

@@ -2,6 +2,8 @@
  * SPDX-FileCopyrightText: podfence authors */
 #pragma once
 
+#include <stdbool.h>
+
 #include <json-c/json.h>
 
 #include <podfence/attributes.h>
@@ -29,6 +31,8 @@ void pod_store_end(struct pod_store *store);
 /* Takes the pods of a list in, as begin, put and end would. */
 PF_MUST_CHECK int pod_store_fill(struct pod_store *store, const struct pod_list *list);
 
+/* Since pod_store_list() was called last. */
+bool pod_store_has_changed(const struct pod_store *store);
 /* The pods as they are now. The same list as before as long as nothing that podfence looks at has
  * changed: the caller compares pointers. */
 PF_MUST_CHECK int pod_store_list(struct pod_store *store, struct pod_list **ret_list);

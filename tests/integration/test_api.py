@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: podfence authors
+"""Pods heard of from an API server, which comes, goes, forgets and talks nonsense.
+
+What is enforced is tested with packets: a pod that is denied stays denied, through every fault, and
+a pod the server named once is named in the events of a start without it.
+"""
+import signal
+
+import common  # noqa: F401
+import tap
+import traffic
+from agent import Agent, wait_until
+from api_server import ApiServer
+from lab import EXTERNAL4, INTERNAL4, OPEN_PORT, Lab
+from pods import Pod
+
+FAULTS = (
+    ("cut",), ("hang up", "cut", "cut"),
+    (("status", 500, "InternalError", "etcd is tired"),),
+    (("status", 429, "TooManyRequests", "slow down", {"Retry-After": "1"}),),
+    (("status", 403, "Forbidden", "pods is forbidden"),),
+    (("status", 410, "Expired", "too old"),), ("cut body",), ("slow body",), ("garbage",),
+    ("no list",), ("bad item",), (None, "expired"), (None, "garbage"), (None, "ends", "ends"),
+)
+
+
+def denied(check: tap.Tap, lab: Lab, pod: Pod, when: str) -> None:
+    mark = lab.outside.mark()
+    pod.call(traffic.udp_send, EXTERNAL4, 5300, b"out")
+    check.check(not lab.left(mark, dport=5300), f"{pod.name}: nothing leaves, {when}")
+    check.check(pod.call(traffic.connects, INTERNAL4, OPEN_PORT),
+                f"{pod.name}: reaches what is internal, {when}")
+
+
+def named(check: tap.Tap, agent: Agent, pod: Pod, port: int, when: str) -> None:
+    pod.call(traffic.udp_send, EXTERNAL4, port, b"name me")
+    event = agent.wait_event(destination__port=port, kubernetes__pod__name=pod.name)
+    check.check(event is not None, f"{pod.name}: an event names it, {when}", agent.said()[-600:])
+
+
+def make_agent(lab: Lab, api: ApiServer) -> Agent:
+    state = str(lab.directory / "state")
+    agent = lab.agent(kubernetes={"source": "kubeconfig", "kubeconfig": str(api.kubeconfig())},
+                      state={"directory": state})
+    return agent
+
+
+def test_life(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
+    routed, host = lab.add_pod("routed"), lab.add_pod("host", is_host_network=True)
+    for pod in (routed, host):
+        api.put(pod.api_object())
+    elsewhere = routed.api_object()
+    elsewhere["metadata"] |= {"name": "elsewhere", "uid": "0" * 36}
+    elsewhere["spec"]["nodeName"] = "another-node"
+    api.put(elsewhere)
+    agent = make_agent(lab, api)
+    agent.start()
+    agent.wait_endpoints(2)
+    check.check("fieldSelector=spec.nodeName%3Dlab-node" in api.requests[0],
+                "only this node's pods are asked for", api.requests[0])
+    for pod in (routed, host):
+        denied(check, lab, pod, "after the list")
+        named(check, agent, pod, 5301, "after the list")
+
+    late = lab.add_pod("late")
+    denied(check, lab, late, "before the API knows it")
+    api.put(late.api_object())
+    agent.wait_endpoints(3)
+    named(check, agent, late, 5302, "after the watch told")
+    api.delete(late.api_object())
+    agent.wait_endpoints(2)
+    denied(check, lab, late, "after the API forgot it")
+
+    api.forget()
+    api.cuts = 2
+    api.put(late.api_object())
+    agent.wait_endpoints(3)
+    check.check(sum("watch=1" not in one for one in api.requests) >= 2, "410 makes a list",
+                "\n".join(api.requests))
+
+    api.stop()
+    agent.wait_for(lambda: "known stays in force" in agent.said(), "a word about the server")
+    denied(check, lab, routed, "with the server gone")
+    wait_until(lambda: (lab.directory / "state/last-known-good.json").exists(), "the state")
+    agent.stop()
+    unseen = lab.add_pod("unseen")
+    denied(check, lab, unseen, "made while the agent is down")
+    agent.start()
+    agent.wait_endpoints(3)
+    denied(check, lab, host, "after a start without the server")
+    named(check, agent, host, 5303, "after a start without the server")
+    denied(check, lab, unseen, "that nobody has told of")
+    api.put(unseen.api_object())
+    api.start()
+    agent.wait_endpoints(4)
+    named(check, agent, unseen, 5304, "once the server is back")
+
+    agent.stop(signal.SIGKILL)
+    (lab.directory / "state/last-known-good.json").write_text("{}\n")
+    api.stop()
+    agent.start()
+    check.check("damaged" in agent.said(), "a damaged state is said and set aside")
+    denied(check, lab, host, "with a damaged state and no server")
+    api.start()
+    agent.wait_endpoints(4)
+    agent.stop()
+
+
+def test_faults(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
+    agent = make_agent(lab, api)
+    pod = lab.pods[0]
+    for faults in FAULTS:
+        api.script = list(faults)
+        agent.start()
+        agent.wait_endpoints(len(api.pods) - 1)
+        wait_until(lambda: not api.script, "all faults")
+        denied(check, lab, pod, f"after {faults}")
+        extra = lab.new_pod(f"extra-{abs(hash(str(faults))) % 1000}", is_host_network=True)
+        extra.run(lab.cgroups)
+        api.put(extra.api_object())
+        agent.wait_endpoints(len(api.pods) - 1)
+        check.check(True, f"a pod is heard of after {faults}")
+        api.delete(extra.api_object())
+        agent.wait_endpoints(len(api.pods) - 1)
+        check.check(agent.stop() == 0, f"ends well after {faults}", agent.said()[-2000:])
+        (lab.directory / "state/last-known-good.json").unlink()
+        extra.stop()
+        lab.pods.remove(extra)
+
+
+def test_refusals(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
+    agent = make_agent(lab, api)
+    api.kubeconfig(token="wrong")
+    agent.start()
+    agent.wait_for(lambda: "Unauthorized" in agent.said(), "a word about the token")
+    denied(check, lab, lab.pods[1], "with a wrong token")
+    agent.stop()
+    api.kubeconfig(server=f"https://localhost:{api.port}")
+    agent.start()
+    agent.wait_for(lambda: "certificate" in agent.said(), "a word about the certificate")
+    check.check("alternative certificate subject name" in agent.said(),
+                "a certificate of another name is refused", agent.said())
+    agent.stop()
+    path = api.kubeconfig()
+    path.write_text(path.read_text().replace("lab-token", "lab-token, exec: {command: sh}"))
+    try:
+        agent.start()
+        check.check(False, "a kubeconfig it cannot use ends the start")
+    except RuntimeError as error:
+        check.check("exec" in str(error) and str(path) in str(error),
+                    "a kubeconfig it cannot use ends the start, and is named", str(error))
+
+
+def test(check: tap.Tap) -> None:
+    with Lab() as lab:
+        api = ApiServer(lab.directory)
+        api.page_limit = 2
+        api.start()
+        lab.stack.callback(api.stop)
+        test_life(check, lab, api)
+        test_faults(check, lab, api)
+        test_refusals(check, lab, api)
+
+
+tap.main(test)

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: podfence authors
+"""A small Kubernetes API server: list and watch of pods over TLS with bearer tokens, and the faults
+real ones have.
+
+What it answers follows replies recorded from kube-apiserver: the members of a list and their order,
+ADDED, MODIFIED, DELETED and BOOKMARK, an expired watch as an ERROR event with code 410 in a reply
+of status 200, Status objects for 401 and 403. Each request takes the next fault of the script, if
+there is one; requests are kept for the test to look at.
+"""
+import contextlib
+import gzip
+import http.server
+import json
+import pathlib
+import socketserver
+import ssl
+import subprocess
+import threading
+import time
+import urllib.parse
+from typing import Any
+
+TOKEN = "lab-token"
+CHUNK = 7  # bytes of a dribbled body
+
+
+def make_certificates(directory: pathlib.Path, name: str = "127.0.0.1") -> None:
+    """An authority and a server's certificate of it: ca.crt, server.crt, server.key."""
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-days", "2",
+            "-subj", "/CN=lab authority")
+    openssl("req", *curve, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=server")
+    kind = "IP" if name[0].isdigit() else "DNS"
+    (directory / "server.ext").write_text(f"subjectAltName={kind}:{name}\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.crt", "-CAkey", "ca.key",
+            "-CAcreateserial", "-days", "2", "-out", "server.crt", "-extfile", "server.ext")
+
+
+def status(code: int, reason: str, message: str) -> dict[str, Any]:
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": message, "reason": reason, "code": code}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "Server"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        url = urllib.parse.urlsplit(self.path)
+        query = dict(urllib.parse.parse_qsl(url.query))
+        fault = self.server.api.note(self.path)
+        with contextlib.suppress(OSError):
+            if fault == "hang":
+                self.server.api.is_stopped.wait(60)
+            elif fault == "cut":
+                self.close_connection = True
+            elif isinstance(fault, tuple) and fault[0] == "status":
+                self.refuse(*fault[1:])
+            elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                self.refuse(401, "Unauthorized", "Unauthorized")
+            elif url.path != "/api/v1/pods":
+                self.refuse(404, "NotFound", "the server could not find the requested resource")
+            elif query.get("watch"):
+                self.watch(query, fault)
+            else:
+                self.list(query, fault)
+
+    def refuse(self, code: int, reason: str, message: str, headers: dict[str, str] | None = None
+               ) -> None:
+        self.reply(json.dumps(status(code, reason, message)).encode(), code, headers)
+
+    def reply(self, body: bytes, code: int = 200, headers: dict[str, str] | None = None,
+              fault: Any = None) -> None:
+        is_packed = "gzip" in self.headers.get("Accept-Encoding", "") and len(body) > 1000
+        if is_packed:
+            body = gzip.compress(body)
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        if is_packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
+        self.end_headers()
+        if fault == "cut body":
+            body, self.close_connection = body[:len(body) // 2], True
+        if fault == "slow body":
+            for at in range(0, len(body), CHUNK):
+                self.wfile.write(body[at:at + CHUNK])
+                self.wfile.flush()
+                time.sleep(0.001)
+        else:
+            self.wfile.write(body)
+
+    def list(self, query: dict[str, str], fault: Any) -> None:
+        api = self.server.api
+        if fault == "garbage":
+            self.reply(b'{"kind":"PodList","metadata":{"resourceVersion":"9"},"items":[{"a":\x01')
+            return
+        if fault == "no list":
+            self.reply(json.dumps(status(500, "InternalError", "etcd is tired")).encode())
+            return
+        start = int(query.get("continue", "0"))
+        with api.lock:
+            pods = [api.pods[key] for key in sorted(api.pods) if api.is_wanted(api.pods[key],
+                                                                               query)]
+            limit = min(int(query.get("limit", "500")), api.page_limit)
+            page = pods[start:start + limit]
+            metadata = {"resourceVersion": str(api.version)}
+            if start + limit < len(pods):
+                metadata["continue"] = str(start + limit)
+        if fault == "bad item":
+            page = [{"kind": "Pod", "metadata": {"name": "No Name"}}, *page]
+        self.reply(json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": metadata,
+                               "items": page}).encode(), fault=fault)
+
+    def watch(self, query: dict[str, str], fault: Any) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        api = self.server.api
+        version = int(query["resourceVersion"])
+        if fault == "expired" or version < api.oldest:
+            self.send_event("ERROR", status(410, "Expired",
+                                            f"too old resource version: {version}"))
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        if fault == "garbage":
+            self.send_bytes(b'{"type":"ADDED","object":{\n')
+        end = time.monotonic() + (0 if fault == "ends" else int(query["timeoutSeconds"]))
+        while time.monotonic() < end and not api.is_stopped.is_set():
+            with api.changed:
+                events = [event for event in api.events if event[0] > version]
+                if not events:
+                    api.changed.wait(min(0.2, max(0.0, end - time.monotonic())))
+            for number, kind, pod in events:
+                version = number
+                if api.is_wanted(pod, query):
+                    self.send_event(kind, pod)
+            if api.take_cut():
+                self.close_connection = True
+                return
+        self.wfile.write(b"0\r\n\r\n")
+
+    def send_event(self, kind: str, pod: dict[str, Any]) -> None:
+        self.send_bytes(json.dumps({"type": kind, "object": pod}).encode() + b"\n")
+
+    def send_bytes(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    api: "ApiServer"
+
+
+class ApiServer:
+    """Runs in threads of the test, in the network namespace of whoever starts it."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+        self.pods: dict[str, dict[str, Any]] = {}
+        self.events: list[tuple[int, str, dict[str, Any]]] = []
+        self.version, self.oldest, self.page_limit = 100, 0, 500
+        self.lock = threading.RLock()
+        self.changed = threading.Condition(self.lock)
+        self.requests: list[str] = []
+        self.script: list[Any] = []
+        self.cuts = 0
+        self.server: Server | None = None
+        self.port = 0
+        self.is_stopped = threading.Event()
+        make_certificates(directory)
+
+    def start(self) -> None:
+        self.is_stopped.clear()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.directory / "server.crt", self.directory / "server.key")
+        Server.allow_reuse_address = True
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server.api = self
+        self.port = self.server.server_address[1]
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self) -> None:
+        """As if it were killed: connections end, nobody listens."""
+        self.is_stopped.set()
+        with self.changed:
+            self.changed.notify_all()
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+    def note(self, path: str) -> Any:
+        with self.lock:
+            self.requests.append(path)
+            return self.script.pop(0) if self.script else None
+
+    def take_cut(self) -> bool:
+        with self.lock:
+            self.cuts -= self.cuts > 0
+            return self.cuts > 0
+
+    @staticmethod
+    def is_wanted(pod: dict[str, Any], query: dict[str, str]) -> bool:
+        key, _, value = query.get("fieldSelector", "").partition("=")
+        return key != "spec.nodeName" or pod["spec"].get("nodeName") == value
+
+    def happen(self, kind: str, pod: dict[str, Any]) -> None:
+        with self.changed:
+            self.version += 1
+            pod = json.loads(json.dumps(pod))
+            pod["metadata"]["resourceVersion"] = str(self.version)
+            key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+            if kind == "DELETED":
+                self.pods.pop(key, None)
+            else:
+                self.pods[key] = pod
+            self.events.append((self.version, kind, pod))
+            self.changed.notify_all()
+
+    def put(self, pod: dict[str, Any]) -> None:
+        key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+        self.happen("MODIFIED" if key in self.pods else "ADDED", pod)
+
+    def delete(self, pod: dict[str, Any]) -> None:
+        self.happen("DELETED", pod)
+
+    def forget(self) -> None:
+        """Compacts: watches from before are told 410."""
+        with self.lock:
+            self.version += 1
+            self.oldest = self.version
+            self.events.clear()
+
+    def kubeconfig(self, token: str = TOKEN, server: str = "") -> pathlib.Path:
+        path = self.directory / "kubeconfig"
+        path.write_text(f"""apiVersion: v1
+kind: Config
+current-context: lab
+contexts:
+- name: lab
+  context: {{cluster: lab, user: agent}}
+clusters:
+- name: lab
+  cluster:
+    server: {server or f"https://127.0.0.1:{self.port}"}
+    certificate-authority: ca.crt
+users:
+- name: agent
+  user: {{token: {token}}}
+""")
+        path.chmod(0o600)
+        return path
