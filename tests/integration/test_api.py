@@ -16,7 +16,7 @@ from lab import EXTERNAL4, INTERNAL4, OPEN_PORT, Lab
 from pods import Pod
 
 FAULTS = (
-    ("cut",), ("hang up", "cut", "cut"),
+    ("cut",), ("cut", "cut", "cut"),
     (("status", 500, "InternalError", "etcd is tired"),),
     (("status", 429, "TooManyRequests", "slow down", {"Retry-After": "1"}),),
     (("status", 403, "Forbidden", "pods is forbidden"),),
@@ -29,7 +29,7 @@ def denied(check: tap.Tap, lab: Lab, pod: Pod, when: str) -> None:
     mark = lab.outside.mark()
     pod.call(traffic.udp_send, EXTERNAL4, 5300, b"out")
     check.check(not lab.left(mark, dport=5300), f"{pod.name}: nothing leaves, {when}")
-    check.check(pod.call(traffic.connects, INTERNAL4, OPEN_PORT),
+    check.check(pod.call(traffic.tcp_connect, INTERNAL4, OPEN_PORT) == "connected",
                 f"{pod.name}: reaches what is internal, {when}")
 
 

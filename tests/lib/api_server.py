@@ -13,6 +13,7 @@ import gzip
 import http.server
 import json
 import pathlib
+import socket
 import socketserver
 import ssl
 import subprocess
@@ -199,6 +200,9 @@ class ApiServer:
             self.changed.notify_all()
         if self.server:
             self.server.shutdown()
+            # Workloads are forks of ours and have the socket too: closing it is not enough.
+            with contextlib.suppress(OSError):
+                self.server.socket.shutdown(socket.SHUT_RDWR)
             self.server.server_close()
             self.server = None
 
