@@ -158,7 +158,8 @@ def main() -> None:
         status = pathlib.Path(f"/proc/{agent.process.pid}/status").read_text()
         memory = next(line for line in status.splitlines() if line.startswith("RssAnon"))
         print(f"  podfenced: {' '.join(memory.split())}")
-        print(f"  one nft -f: {spread([nft_seconds(agent.config, lab.directory) for _ in range(5)])}")
+        loads = [nft_seconds(agent.config, lab.directory) for _ in range(5)]
+        print(f"  one nft -f: {spread(loads)}")
 
 
 main()
