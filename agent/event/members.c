@@ -159,7 +159,7 @@ static bool label_is_taken(const struct pod *pod, size_t n, const char *dedotted
 {
 	for (size_t i = 0; i < n; i++) {
 		char other[LABEL_MAX];
-		label_dedot(pod->labels[i].key, other);
+		label_dedot(pod->labels.labels[i].key, other);
 		if (strcmp(other, dedotted) == 0)
 			return true;
 	}
@@ -170,14 +170,15 @@ static void labels_add(struct json *json, const struct pod *pod)
 {
 	size_t begin = json->buffer->length;
 
-	if (!pod->n_labels)
+	if (!pod->labels.n_labels)
 		return;
 	json_object_begin(json, "labels");
-	for (size_t i = 0; i < pod->n_labels && json->buffer->length - begin < LABELS_MAX; i++) {
+	for (size_t i = 0; i < pod->labels.n_labels && json->buffer->length - begin < LABELS_MAX;
+	     i++) {
 		char key[LABEL_MAX];
-		label_dedot(pod->labels[i].key, key);
+		label_dedot(pod->labels.labels[i].key, key);
 		if (!label_is_taken(pod, i, key))
-			json_string_keyed(json, key, pod->labels[i].value);
+			json_string_keyed(json, key, pod->labels.labels[i].value);
 	}
 	json_object_end(json);
 }

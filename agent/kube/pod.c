@@ -27,11 +27,7 @@ struct pod *pod_free(struct pod *pod)
 	free(pod->owner_uid);
 	free(pod->workload_kind);
 	free(pod->workload_name);
-	for (size_t i = 0; i < pod->n_labels; i++) {
-		free(pod->labels[i].key);
-		free(pod->labels[i].value);
-	}
-	free(pod->labels);
+	label_list_done(&pod->labels);
 	free(pod->addresses);
 	for (size_t i = 0; i < pod->n_containers; i++) {
 		free(pod->containers[i].name);
@@ -53,17 +49,6 @@ static bool has_same_texts(const struct pod *a, const struct pod *b)
 	       !strcmp(a->owner_kind, b->owner_kind) && !strcmp(a->owner_name, b->owner_name) &&
 	       !strcmp(a->owner_uid, b->owner_uid) && !strcmp(a->workload_kind, b->workload_kind) &&
 	       !strcmp(a->workload_name, b->workload_name);
-}
-
-static bool has_same_labels(const struct pod *a, const struct pod *b)
-{
-	if (a->n_labels != b->n_labels)
-		return false;
-	for (size_t i = 0; i < a->n_labels; i++)
-		if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
-		    strcmp(a->labels[i].value, b->labels[i].value) != 0)
-			return false;
-	return true;
 }
 
 static bool has_same_addresses(const struct pod *a, const struct pod *b)
@@ -93,6 +78,6 @@ static bool has_same_containers(const struct pod *a, const struct pod *b)
 bool pod_is_equal(const struct pod *a, const struct pod *b)
 {
 	return a->is_host_network == b->is_host_network && a->is_finished == b->is_finished &&
-	       has_same_texts(a, b) && has_same_labels(a, b) && has_same_addresses(a, b) &&
-	       has_same_containers(a, b);
+	       has_same_texts(a, b) && label_list_is_equal(&a->labels, &b->labels) &&
+	       has_same_addresses(a, b) && has_same_containers(a, b);
 }

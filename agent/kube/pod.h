@@ -7,12 +7,10 @@
 
 #include <podfence/address.h>
 
+#include "kube/label.h"
+
 /* What podfence needs of a Pod object, as a plain value that nobody changes once it is made.
  * Strings are never NULL where not said so. */
-struct pod_label {
-	char *key, *value;
-};
-
 struct pod_container {
 	char *name;
 	char *id;      /* hexadecimal, without its scheme; "" while not created */
@@ -31,9 +29,8 @@ struct pod {
 	char *owner_kind, *owner_name, *owner_uid;
 	char *workload_kind, *workload_name;
 	bool is_host_network;
-	bool is_finished;	  /* phase Succeeded or Failed */
-	struct pod_label *labels; /* sorted by key */
-	size_t n_labels;
+	bool is_finished; /* phase Succeeded or Failed */
+	struct label_list labels;
 	struct pf_address
 		*addresses; /* status.podIPs: a cross-check only, the kubelet publishes them late */
 	size_t n_addresses;

@@ -122,7 +122,7 @@ static void parse_rest(struct object_reader *reader, const struct parts *parts, 
 				account);
 	pod->service_account = copy(reader, is_name ? account : "");
 	pod->cgroup_uid = parse_cgroup_uid(reader, parts->metadata, pod->uid ? pod->uid : "");
-	pod_parse_labels(reader, parts->metadata, pod);
+	label_list_parse(reader, parts->metadata, &pod->labels);
 	pod_parse_owner(reader, parts->metadata, pod);
 	pod_parse_addresses(reader, parts->status, pod);
 	pod_parse_containers(reader, parts->spec, parts->status, pod);

@@ -37,7 +37,6 @@ bool pod_peek_name(struct json_object *object, const char **ret_namespace, const
 /* The parts of it that are left out piece by piece (pod_parts.c). A reader's error says whether
  * there was memory. */
 bool pod_text_is_uid(const char *text);
-void pod_parse_labels(struct object_reader *reader, struct json_object *metadata, struct pod *pod);
 /* After the labels: they tell the Deployment. */
 void pod_parse_owner(struct object_reader *reader, struct json_object *metadata, struct pod *pod);
 void pod_parse_addresses(struct object_reader *reader, struct json_object *status, struct pod *pod);

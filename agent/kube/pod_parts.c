@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Labels, owner, addresses and containers of a pod: each piece stands or is left out by itself, for
+ * Owner, addresses and containers of a pod: each piece stands or is left out by itself, for
  * a pod with one odd label is still a pod that has to be found.
  *
  * Lists are bounded, since containers of specification and status are joined by comparing names. A
@@ -17,7 +17,6 @@
 #include "base/name.h"
 
 #define UID_LENGTH_MAX	 63
-#define LABEL_KEY_MAX	 (NAME_SUBDOMAIN_MAX + 1 + NAME_LABEL_MAX)
 #define CONTAINERS_MAX	 256 /* of one kind */
 #define ADDRESSES_MAX	 64
 #define IMAGE_LENGTH_MAX 1024
@@ -35,51 +34,6 @@ static bool is_made_of(const char *text, const char *characters, size_t maximum)
 bool pod_text_is_uid(const char *text)
 {
 	return text[0] && is_made_of(text, LOWER UPPER DIGITS "-", UID_LENGTH_MAX);
-}
-
-static int label_compare(const void *a, const void *b)
-{
-	return strcmp(((const struct pod_label *)a)->key, ((const struct pod_label *)b)->key);
-}
-
-static void add_label(struct object_reader *reader, struct pod *pod, const char *key,
-		      struct json_object *value)
-{
-	const char *text = json_object_is_type(value, json_type_string)
-				   ? json_object_get_string(value)
-				   : NULL;
-
-	if (!key[0] || !is_made_of(key, LOWER UPPER DIGITS "-_./", LABEL_KEY_MAX)) {
-		object_complain(reader, "metadata.labels", "\"%.80s\" is no label key; left out",
-				key);
-		return;
-	}
-	if (!text || strlen(text) != (size_t)json_object_get_string_len(value) ||
-	    !is_made_of(text, LOWER UPPER DIGITS "-_.", NAME_LABEL_MAX)) {
-		object_complain(reader, "metadata.labels",
-				"the value of %.80s is no label value; left out", key);
-		return;
-	}
-	struct pod_label *label = &pod->labels[pod->n_labels++];
-	label->key = object_copy(reader, key, strlen(key));
-	label->value = object_copy(reader, text, strlen(text));
-}
-
-void pod_parse_labels(struct object_reader *reader, struct json_object *metadata, struct pod *pod)
-{
-	struct json_object *labels = object_member(reader, metadata, "labels", json_type_object,
-						   "metadata.labels");
-
-	if (!labels || !json_object_object_length(labels))
-		return;
-	pod->labels = calloc((size_t)json_object_object_length(labels), sizeof(*pod->labels));
-	if (!pod->labels) {
-		reader->error = -ENOMEM;
-		return;
-	}
-	json_object_object_foreach(labels, key, value) add_label(reader, pod, key, value);
-	if (!reader->error)
-		qsort(pod->labels, pod->n_labels, sizeof(*pod->labels), label_compare);
 }
 
 static struct json_object *find_controller(struct object_reader *reader,
@@ -103,14 +57,12 @@ static struct json_object *find_controller(struct object_reader *reader,
 /* How many bytes of ReplicaSet "web-5d8f9c7b4" are the name of Deployment "web"; 0: not of one. */
 static size_t deployment_length(const struct pod *pod, const char *kind, const char *name)
 {
-	const struct pod_label wanted = {.key = (char[]){"pod-template-hash"}};
-	const struct pod_label *hash = strcmp(kind, "ReplicaSet") != 0 || !pod->n_labels
-					       ? NULL
-					       : bsearch(&wanted, pod->labels, pod->n_labels,
-							 sizeof(wanted), label_compare);
-	size_t n = strlen(name), m = hash ? strlen(hash->value) : 0;
+	const char *hash = strcmp(kind, "ReplicaSet") != 0
+				   ? NULL
+				   : label_list_find(&pod->labels, "pod-template-hash");
+	size_t n = strlen(name), m = hash ? strlen(hash) : 0;
 
-	if (!m || n < m + 2 || name[n - m - 1] != '-' || strcmp(name + n - m, hash->value) != 0)
+	if (!m || n < m + 2 || name[n - m - 1] != '-' || strcmp(name + n - m, hash) != 0)
 		return 0;
 	return n - m - 1;
 }

@@ -14,12 +14,7 @@ static void write_metadata(struct json *json, const struct pod *pod)
 	json_string(json, "namespace", pod->namespace);
 	json_string(json, "name", pod->name);
 	json_string(json, "uid", pod->uid);
-	if (pod->n_labels) {
-		json_object_begin(json, "labels");
-		for (size_t i = 0; i < pod->n_labels; i++)
-			json_string_keyed(json, pod->labels[i].key, pod->labels[i].value);
-		json_object_end(json);
-	}
+	label_list_write(json, &pod->labels);
 	if (strcmp(pod->cgroup_uid, pod->uid) != 0) {
 		json_object_begin(json, "annotations");
 		json_string(json, "kubernetes.io/config.hash", pod->cgroup_uid);

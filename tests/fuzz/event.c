@@ -43,7 +43,7 @@ static void line_check(const struct buffer *line)
 /* A snapshot of one pod behind link 1 and one host pod, which bear this name. */
 static void event_play(const struct pf_nflog_record *record, char *name, uint64_t time)
 {
-	struct pod_label labels[] = {{name, name}, {(char *)"a.b", name}};
+	struct label labels[] = {{name, name}, {(char *)"a.b", name}};
 	struct pod_container container = {name, name, name, name, false};
 	struct pod pod = {
 		.namespace = name,
@@ -53,8 +53,7 @@ static void event_play(const struct pf_nflog_record *record, char *name, uint64_
 		.owner_name = name,
 		.workload_kind = name,
 		.workload_name = name,
-		.labels = labels,
-		.n_labels = 2,
+		.labels = {labels, 2},
 		.containers = &container,
 		.n_containers = 1,
 	};

@@ -43,8 +43,8 @@ static void check_pod(const struct pod *pod)
 	    !pod->owner_name || !pod->owner_uid || !pod->workload_kind || !pod->workload_name ||
 	    pod->is_finished)
 		abort();
-	for (size_t i = 0; i < pod->n_labels; i++)
-		if (i && strcmp(pod->labels[i - 1].key, pod->labels[i].key) >= 0)
+	for (size_t i = 0; i < pod->labels.n_labels; i++)
+		if (i && strcmp(pod->labels.labels[i - 1].key, pod->labels.labels[i].key) >= 0)
 			abort();
 	for (size_t i = 0; i < pod->n_containers; i++)
 		if (!name_is_label(pod->containers[i].name) || !pod->containers[i].image ||

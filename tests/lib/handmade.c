@@ -79,8 +79,10 @@ void handmade_pod_owner(struct pod *pod, const char *kind, const char *name,
 
 void handmade_pod_label(struct pod *pod, const char *key, const char *value)
 {
-	pod->labels = grow(pod->labels, pod->n_labels, sizeof(*pod->labels));
-	pod->labels[pod->n_labels++] = (struct pod_label){copy(key), copy(value)};
+	struct label_list *list = &pod->labels;
+
+	list->labels = grow(list->labels, list->n_labels, sizeof(*list->labels));
+	list->labels[list->n_labels++] = (struct label){copy(key), copy(value)};
 }
 
 void handmade_pod_address(struct pod *pod, const char *text)

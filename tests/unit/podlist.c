@@ -79,8 +79,9 @@ static char *list_text(const struct pod_list *list)
 			pod->namespace, pod->name, pod->uid, pod->node, pod->cgroup_uid,
 			pod->is_host_network ? " host" : "", pod->service_account, pod->owner_kind,
 			pod->owner_name, pod->owner_uid, pod->workload_kind, pod->workload_name);
-		for (size_t k = 0; k < pod->n_labels; k++)
-			fprintf(stream, " %s=%s", pod->labels[k].key, pod->labels[k].value);
+		for (size_t k = 0; k < pod->labels.n_labels; k++)
+			fprintf(stream, " %s=%s", pod->labels.labels[k].key,
+				pod->labels.labels[k].value);
 		for (size_t k = 0; k < pod->n_addresses; k++)
 			fprintf(stream, " %s", pf_address_format(&pod->addresses[k], text));
 		for (size_t k = 0; k < pod->n_containers; k++)
@@ -562,7 +563,7 @@ static void long_labels_are_left_out(void **state)
 					   "\"name\":\"b\",\"uid\":\"u\",\"labels\":{\"",
 				      "k", cases[i].length, "\":\"v\"}}}]}");
 		assert_int_equal(outcome.list->n_pods, 1);
-		assert_int_equal(outcome.list->pods[0]->n_labels, cases[i].n_labels);
+		assert_int_equal(outcome.list->pods[0]->labels.n_labels, cases[i].n_labels);
 		assert_int_equal(!outcome.said[0], cases[i].n_labels);
 		assert_true(strlen(outcome.said) < 256);
 		outcome_done(&outcome);
