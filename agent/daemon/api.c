@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Between the reflector, which knows the protocol, and the HTTP client, which knows the wire: one
- * request at a time, begun when the reflector says it is due.
+ * Between the reflectors, which know the protocol, and the HTTP client, which knows the wire: of each
+ * resource one request at a time, begun when its reflector says it is due.
  *
- *	timer -> reflector_begin -> http_start -> head, body -> pod store -> reconcile
+ *	timer -> reflector_begin -> http_start -> head, body -> cluster -> reconcile
  *	  ^----------------------- reflector_end <- end
  *
  * The token is read again before each request: the kubelet replaces it every hour. Trouble is said
@@ -21,7 +21,6 @@
 #include "base/diag.h"
 #include "http/client.h"
 #include "kube/access.h"
-#include "kube/pod_store.h"
 #include "kube/reflector.h"
 
 #define ACCOUNT_DIRECTORY "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -29,17 +28,48 @@
 #define PAGE_ITEMS	  500
 #define WATCH_SECONDS	  300
 
-struct api {
-	struct daemon *daemon;
-	struct access *access;
-	struct http_client *client;
+struct resource {
+	enum cluster_kind kind;
+	const char *name, *path;
+	const char
+		*query; /* a format that takes the node's name, or none; a name needs no escape */
+	bool may_be_absent;
+};
+
+static const struct resource resources[] = {
+	{CLUSTER_PODS, "pods", "/api/v1/pods", "fieldSelector=spec.nodeName%%3D%s", false},
+	{CLUSTER_NODES, "nodes", "/api/v1/nodes", "fieldSelector=metadata.name%%3D%s", false},
+	{CLUSTER_NAMESPACES, "namespaces", "/api/v1/namespaces", "", false},
+	/* Since Kubernetes 1.33 */
+	{CLUSTER_SERVICE_CIDRS, "servicecidrs", "/apis/networking.k8s.io/v1/servicecidrs", "",
+	 true},
+	/* Since 1.21 */
+	{CLUSTER_API_SERVERS, "endpointslices",
+	 "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
+	 "labelSelector=kubernetes.io%%2Fservice-name%%3Dkubernetes", true},
+};
+
+#define N_RESOURCES (sizeof(resources) / sizeof(resources[0]))
+
+/* One resource with its reflector and the one request it has under way. */
+struct source {
+	struct api *api;
+	const struct resource *resource;
 	struct reflector *reflector;
-	struct pod_store *store;
-	struct report report;
 	struct http_transfer *transfer;
 	sd_event_source *timer;
+};
+
+struct api {
+	struct daemon *daemon;
+	struct cluster *cluster; /* borrowed */
+	struct access *access;
+	struct http_client *client;
+	struct source sources[N_RESOURCES];
+	struct report report;
+	uint64_t version_acted_on;
 	char said[320]; /* the problem that was told last; "": none */
-	bool was_synced;
+	bool was_good;
 };
 
 static uint32_t chance(void)
@@ -51,9 +81,9 @@ static uint32_t chance(void)
 	return random;
 }
 
-static void plan_request(struct api *api);
+static void plan_request(struct source *source);
 
-/* What the reflector and the store found fault with. */
+/* What the reflectors and the stores found fault with. */
 static void say_refused(struct api *api)
 {
 	if (report_is_empty(&api->report))
@@ -63,63 +93,80 @@ static void say_refused(struct api *api)
 	report_init(&api->report);
 }
 
+/* Of several problems the first is told: most often they have one cause. A watch that breaks off once
+ * and comes back is ordinary. */
+static const char *find_problem(const struct api *api)
+{
+	for (size_t i = 0; i < N_RESOURCES; i++) {
+		const struct reflector *reflector = api->sources[i].reflector;
+		unsigned n_failures;
+		const char *problem = reflector_problem(reflector, &n_failures);
+		if (problem[0] && (n_failures > 1 || !reflector_is_synced(reflector)))
+			return problem;
+	}
+	return "";
+}
+
 static void say_problem(struct api *api)
 {
-	unsigned n_failures;
-	const char *problem = reflector_problem(api->reflector, &n_failures);
+	const char *problem = find_problem(api);
 
 	if (problem[0] && strcmp(problem, api->said) != 0)
 		diag_api_problem(api->access->server, problem);
-	else if (!problem[0] && (api->said[0] || !api->was_synced) &&
-		 reflector_is_synced(api->reflector))
+	else if (!problem[0] && (api->said[0] || !api->was_good) && api_is_synced(api))
 		diag_api_good(api->access->server);
-	api->was_synced = reflector_is_synced(api->reflector);
+	api->was_good = !problem[0] && api_is_synced(api);
 	snprintf(api->said, sizeof(api->said), "%s", problem);
 }
 
 static void act_on_changes(struct api *api)
 {
-	if (pod_store_has_changed(api->store))
-		daemon_schedule(api->daemon, 0);
+	uint64_t version = cluster_version(api->cluster);
+
+	if (version == api->version_acted_on)
+		return;
+	api->version_acted_on = version;
+	daemon_schedule(api->daemon, 0);
 }
 
 static void on_head(void *userdata, unsigned status, unsigned retry_after)
 {
-	struct api *api = userdata;
+	struct source *source = userdata;
 
-	reflector_status(api->reflector, status, retry_after);
+	reflector_status(source->reflector, status, retry_after);
 }
 
 static int on_body(void *userdata, const char *bytes, size_t length)
 {
-	struct api *api = userdata;
-	int r = reflector_feed(api->reflector, bytes, length);
+	struct source *source = userdata;
+	int r = reflector_feed(source->reflector, bytes, length);
 
-	say_refused(api);
-	act_on_changes(api);
+	say_refused(source->api);
+	act_on_changes(source->api);
 	return r;
 }
 
-static void end_request(struct api *api, const char *error)
+static void end_request(struct source *source, const char *error)
 {
-	reflector_end(api->reflector, error, clock_usec(CLOCK_MONOTONIC), chance());
-	say_refused(api);
-	say_problem(api);
-	act_on_changes(api);
-	plan_request(api);
+	reflector_end(source->reflector, error, clock_usec(CLOCK_MONOTONIC), chance());
+	say_refused(source->api);
+	say_problem(source->api);
+	act_on_changes(source->api);
+	plan_request(source);
 }
 
 static void on_end(void *userdata, const char *error)
 {
-	struct api *api = userdata;
+	struct source *source = userdata;
 
-	api->transfer = NULL;
-	end_request(api, error);
+	source->transfer = NULL;
+	end_request(source, error);
 }
 
-static int start_request(struct api *api, const struct reflector_request *what)
+static int start_request(struct source *source, const struct reflector_request *what)
 {
 	static const char *const headers[] = {"Accept: application/json"};
+	struct access *access = source->api->access;
 	struct http_request request = {
 		.method = "GET",
 		.headers = headers,
@@ -128,86 +175,100 @@ static int start_request(struct api *api, const struct reflector_request *what)
 		.stall_seconds = what->stall_seconds,
 		.total_seconds = what->total_seconds,
 	};
-	const struct http_handler handler = {api, on_head, on_body, on_end};
+	const struct http_handler handler = {source, on_head, on_body, on_end};
 	char *url;
-	int r = access_refresh(api->access);
+	int r = access_refresh(access);
 
-	if (r < 0 && !api->access->token)
+	if (r < 0 && !access->token)
 		return r;
-	r = access_apply(api->access, what->target, &request, &url);
+	r = access_apply(access, what->target, &request, &url);
 	if (r < 0)
 		return r;
-	r = http_start(api->client, &request, &handler, &api->transfer);
+	r = http_start(source->api->client, &request, &handler, &source->transfer);
 	free(url);
 	return r;
 }
 
-static int on_due(sd_event_source *source, uint64_t usec, void *userdata)
+static int on_due(sd_event_source *timer, uint64_t usec, void *userdata)
 {
-	struct api *api = userdata;
+	struct source *source = userdata;
 	struct reflector_request request;
 
-	reflector_begin(api->reflector, clock_usec(CLOCK_MONOTONIC), chance(), &request);
-	int r = start_request(api, &request);
+	reflector_begin(source->reflector, clock_usec(CLOCK_MONOTONIC), chance(), &request);
+	int r = start_request(source, &request);
 	if (r < 0)
-		end_request(api, strerrordesc_np(-r) ? strerrordesc_np(-r) : "unknown error");
+		end_request(source, strerrordesc_np(-r) ? strerrordesc_np(-r) : "unknown error");
 	return 0;
 }
 
-static void plan_request(struct api *api)
+static void plan_request(struct source *source)
 {
-	uint64_t due = reflector_due(api->reflector);
+	uint64_t due = reflector_due(source->reflector);
 
-	(void)sd_event_source_set_time(api->timer, due);
-	(void)sd_event_source_set_enabled(api->timer, SD_EVENT_ONESHOT);
+	(void)sd_event_source_set_time(source->timer, due);
+	(void)sd_event_source_set_enabled(source->timer, SD_EVENT_ONESHOT);
 }
 
 static void on_list_begin(void *userdata)
 {
-	struct api *api = userdata;
+	struct source *source = userdata;
 
-	pod_store_begin(api->store);
+	cluster_begin(source->api->cluster, source->resource->kind);
 }
 
 static int on_put(void *userdata, struct json_object *object, const char *place)
 {
-	struct api *api = userdata;
+	struct source *source = userdata;
 
-	return pod_store_put(api->store, object, place, &api->report);
+	return cluster_put(source->api->cluster, source->resource->kind, object, place,
+			   &source->api->report);
 }
 
 static int on_remove(void *userdata, struct json_object *object, const char *place)
 {
-	struct api *api = userdata;
+	struct source *source = userdata;
 
-	return pod_store_remove(api->store, object);
+	cluster_remove(source->api->cluster, source->resource->kind, object);
+	return 0;
 }
 
 static int on_list_end(void *userdata)
 {
-	struct api *api = userdata;
+	struct source *source = userdata;
 
-	pod_store_end(api->store);
-	daemon_schedule(api->daemon, 0);
+	cluster_end(source->api->cluster, source->resource->kind);
 	return 0;
 }
 
-static int open_reflector(struct api *api, const char *node_name)
+static int open_source(struct api *api, size_t i)
 {
-	const struct reflector_sink sink = {api, on_list_begin, on_put, on_remove, on_list_end};
+	struct source *source = &api->sources[i];
+	const struct resource *resource = &resources[i];
+	const struct reflector_sink sink = {source, on_list_begin, on_put, on_remove, on_list_end};
 	char query[320];
 	const struct reflector_options options = {
-		.name = "pods",
-		.path = "/api/v1/pods",
+		.name = resource->name,
+		.path = resource->path,
 		.query = query,
 		.page_items = PAGE_ITEMS,
 		.watch_seconds = WATCH_SECONDS,
 		.object_limit = PODLIST_ITEM_MAX,
+		.may_be_absent = resource->may_be_absent,
 	};
 
-	/* A node's name is a DNS name: nothing in it has to be escaped. */
-	snprintf(query, sizeof(query), "fieldSelector=spec.nodeName%%3D%s", node_name);
-	return reflector_new(&options, &sink, &api->report, &api->reflector);
+	source->api = api;
+	source->resource = resource;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(query, sizeof(query), resource->query, cluster_node(api->cluster));
+#pragma GCC diagnostic pop
+	int r = reflector_new(&options, &sink, &api->report, &source->reflector);
+	if (r == 0)
+		r = sd_event_add_time(api->daemon->loop, &source->timer, CLOCK_MONOTONIC, 0, 1000,
+				      on_due, source);
+	if (r >= 0)
+		r = sd_event_source_set_priority(source->timer, PRIORITY_SOURCES);
+	return r < 0 ? r : 0;
 }
 
 static int open_access(struct api *api, const struct config *config, struct report *report)
@@ -218,23 +279,7 @@ static int open_access(struct api *api, const struct config *config, struct repo
 	return access_read_kubeconfig(config->kubernetes.kubeconfig, report, &api->access);
 }
 
-static int open_rest(struct api *api, const char *node_name)
-{
-	sd_event *loop = api->daemon->loop;
-	int r = pod_store_new(node_name, &api->store);
-
-	if (r == 0)
-		r = open_reflector(api, node_name);
-	if (r == 0)
-		r = http_client_new(loop, PRIORITY_SOURCES, &api->client);
-	if (r == 0)
-		r = sd_event_add_time(loop, &api->timer, CLOCK_MONOTONIC, 0, 1000, on_due, api);
-	if (r >= 0)
-		r = sd_event_source_set_priority(api->timer, PRIORITY_SOURCES);
-	return r < 0 ? r : 0;
-}
-
-int api_open(struct daemon *daemon, const struct config *config, const char *node_name,
+int api_open(struct daemon *daemon, const struct config *config, struct cluster *cluster,
 	     struct report *report, struct api **ret_api)
 {
 	struct api *api = calloc(1, sizeof(*api));
@@ -242,10 +287,13 @@ int api_open(struct daemon *daemon, const struct config *config, const char *nod
 	if (!api)
 		return -ENOMEM;
 	api->daemon = daemon;
+	api->cluster = cluster;
 	report_init(&api->report);
 	int r = open_access(api, config, report);
 	if (r == 0)
-		r = open_rest(api, node_name);
+		r = http_client_new(daemon->loop, PRIORITY_SOURCES, &api->client);
+	for (size_t i = 0; i < N_RESOURCES && r == 0; i++)
+		r = open_source(api, i);
 	if (r != 0) {
 		api_free(api);
 		return r;
@@ -258,28 +306,23 @@ struct api *api_free(struct api *api)
 {
 	if (!api)
 		return NULL;
-	http_cancel(api->transfer);
+	for (size_t i = 0; i < N_RESOURCES; i++) {
+		http_cancel(api->sources[i].transfer);
+		sd_event_source_disable_unref(api->sources[i].timer);
+		reflector_free(api->sources[i].reflector);
+	}
 	http_client_free(api->client);
-	sd_event_source_disable_unref(api->timer);
-	reflector_free(api->reflector);
-	pod_store_free(api->store);
 	access_free(api->access);
 	report_done(&api->report);
 	free(api);
 	return NULL;
 }
 
-int api_pods(struct api *api, struct pod_list **ret_pods)
-{
-	return pod_store_list(api->store, ret_pods);
-}
-
-int api_know(struct api *api, const struct pod_list *pods)
-{
-	return pod_store_fill(api->store, pods);
-}
-
 bool api_is_synced(const struct api *api)
 {
-	return reflector_is_synced(api->reflector);
+	for (size_t i = 0; i < N_RESOURCES; i++)
+		if (!reflector_is_synced(api->sources[i].reflector) &&
+		    !reflector_is_absent(api->sources[i].reflector))
+			return false;
+	return true;
 }

@@ -111,7 +111,8 @@ static int watch_node(struct daemon *daemon)
 struct successor {
 	struct config *config;
 	struct node *node;
-	struct api *api; /* NULL: kubernetes.source is none */
+	struct cluster *cluster; /* these two NULL: kubernetes.source is none */
+	struct api *api;
 	char *node_name;
 };
 
@@ -120,15 +121,25 @@ static void successor_done(struct successor *successor)
 	config_free(successor->config);
 	node_free(successor->node);
 	api_free(successor->api);
+	cluster_free(successor->cluster);
 	free(successor->node_name);
 }
 
-static int open_api(struct daemon *daemon, const struct config *config, const char *node_name,
-		    struct report *report, struct api **ret_api)
+/* What is known of this node stays known, whoever is asked from now on. */
+static int successor_open_api(struct daemon *daemon, struct report *report, struct successor *next)
 {
-	if (config->kubernetes.source == CONFIG_SOURCE_NONE)
+	struct cluster *cluster = daemon->cluster;
+	int r = 0;
+
+	if (next->config->kubernetes.source == CONFIG_SOURCE_NONE)
 		return 0;
-	return api_open(daemon, config, node_name, report, ret_api);
+	if (!cluster || strcmp(cluster_node(cluster), next->node_name) != 0) {
+		r = cluster_new(next->node_name, &next->cluster);
+		if (r == 0 && daemon->pods)
+			r = cluster_know_pods(next->cluster, daemon->pods);
+		cluster = next->cluster;
+	}
+	return r < 0 ? r : api_open(daemon, next->config, cluster, report, &next->api);
 }
 
 /* Whatever can fail; NFLOG is the last, because it is what cannot be had twice. */
@@ -143,20 +154,29 @@ static int successor_prepare(struct daemon *daemon, struct report *report, struc
 		return -ENOMEM;
 	r = reconcile_open_node(next->config, &next->node);
 	if (r == 0)
-		r = open_api(daemon, next->config, next->node_name, report, &next->api);
-	if (r == 0 && next->api && daemon->pods)
-		r = api_know(next->api, daemon->pods);
+		r = successor_open_api(daemon, report, next);
 	return r != 0 ? r : stream_change_nflog(daemon, next->config);
 }
 
 static void take_over(struct daemon *daemon, struct successor *next)
 {
-	struct successor before = {daemon->config, daemon->node, daemon->api, daemon->node_name};
+	bool keeps_cluster = next->api && !next->cluster;
+	struct successor before = {
+		.config = daemon->config,
+		.node = daemon->node,
+		.cluster = keeps_cluster ? NULL : daemon->cluster,
+		.api = daemon->api,
+		.node_name = daemon->node_name,
+	};
 	int r;
 
 	daemon->config = next->config;
 	daemon->node = next->node;
 	daemon->api = next->api;
+	if (!keeps_cluster) {
+		daemon->cluster = next->cluster;
+		daemon->version_on_disk = 0;
+	}
 	daemon->node_name = next->node_name;
 	*next = before; /* to be freed */
 	daemon->stream.context.cluster_name = daemon->config->events.cluster_name;
@@ -194,7 +214,7 @@ static void read_config(struct daemon *daemon)
 static void take_pods(struct daemon *daemon)
 {
 	struct pod_list *pods;
-	int r = api_pods(daemon->api, &pods);
+	int r = cluster_pods(daemon->cluster, &pods);
 
 	if (r < 0) {
 		diag_cannot("list the pods", r);
@@ -364,8 +384,14 @@ static int start_api(struct daemon *daemon)
 {
 	struct report report;
 
+	if (daemon->config->kubernetes.source == CONFIG_SOURCE_NONE)
+		return 0;
 	report_init(&report);
-	int r = open_api(daemon, daemon->config, daemon->node_name, &report, &daemon->api);
+	int r = cluster_new(daemon->node_name, &daemon->cluster);
+	if (r == 0) {
+		last_known_read(daemon);
+		r = api_open(daemon, daemon->config, daemon->cluster, &report, &daemon->api);
+	}
 	if (r > 0)
 		diag_config_refused(&report);
 	else
@@ -373,8 +399,6 @@ static int start_api(struct daemon *daemon)
 	report_done(&report);
 	if (r < 0)
 		diag_cannot("prepare to talk to the API server", r);
-	if (r == 0 && daemon->api)
-		last_known_read(daemon);
 	return r > 0 ? -EINVAL : r;
 }
 
@@ -424,6 +448,7 @@ static void stop(struct daemon *daemon)
 		close(daemon->pods_watch);
 	last_known_done(daemon);
 	api_free(daemon->api);
+	cluster_free(daemon->cluster);
 	snapshot_free(daemon->snapshot);
 	pod_list_free(daemon->pods);
 	fence_free(daemon->fence);

@@ -16,6 +16,7 @@
 #include "event/event.h"
 #include "event/output.h"
 #include "inventory/snapshot.h"
+#include "kube/cluster.h"
 #include "node/view.h"
 
 /* The running agent: one thread, one sd-event loop. What arrives only marks what has to be looked
@@ -53,7 +54,8 @@ struct daemon {
 	sd_event *loop;
 
 	struct node *node;
-	struct api *api;       /* NULL: pods come from a file */
+	struct cluster *cluster; /* NULL, with api: pods come from a file */
+	struct api *api;
 	struct pod_list *pods; /* the last good list, shared with the snapshot */
 	struct snapshot *snapshot;
 	struct rulebook rulebook;
@@ -68,7 +70,7 @@ struct daemon {
 	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;
 	uint64_t pods_read_usec, next_look_usec; /* CLOCK_MONOTONIC */
-	struct pod_list *pods_on_disk;		 /* NULL: none, or not known */
+	uint64_t version_on_disk;		 /* of the cluster; 0: none */
 	sd_event_source *last_known_source;
 	int pods_watch; /* inotify descriptor, -1: none */
 	sd_event_source *node_source, *pods_source, *work_source, *verify_source,
@@ -84,16 +86,14 @@ void daemon_schedule(struct daemon *daemon, uint64_t delay_usec);
 PF_MUST_CHECK int reconcile(struct daemon *daemon);
 PF_MUST_CHECK int reconcile_open_node(const struct config *config, struct node **ret_node);
 
-/* api.c: pods from the Kubernetes API. It keeps what it knows whatever happens to the server. */
+/* api.c: the cluster from the Kubernetes API, which is borrowed. It keeps what it knows whatever
+ * happens to the server. */
 PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
-			   const char *node_name, struct report *report, struct api **ret_api);
+			   struct cluster *cluster, struct report *report, struct api **ret_api);
 struct api *api_free(struct api *api);
-/* What was known before it heard anything: true until the server says otherwise. */
-PF_MUST_CHECK int api_know(struct api *api, const struct pod_list *pods);
-PF_MUST_CHECK int api_pods(struct api *api, struct pod_list **ret_pods);
 bool api_is_synced(const struct api *api);
 
-/* last_known.c: pods on disk, for a start without the API server. */
+/* last_known.c: the cluster on disk, for a start without the API server. */
 void last_known_read(struct daemon *daemon);
 /* Within a few seconds, and only what the server said. */
 void last_known_write_soon(struct daemon *daemon);

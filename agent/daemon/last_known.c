@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Pods are written a few seconds after they changed, so that a burst is written once, and only
- * after the server has given a whole list: what is on disk stays good until better is known. A
+ * The cluster is written a few seconds after it changed, so that a burst is written once, and only
+ * after the server has given all its lists: what is on disk stays good until better is known. A
  * failure is said and tried again with the next change. */
 #include "daemon/daemon.h"
 
@@ -19,26 +19,30 @@
 void last_known_read(struct daemon *daemon)
 {
 	const char *directory = daemon->config->state.directory;
-	struct pod_list *pods = NULL;
+	struct cluster *cluster = NULL;
+	struct pod_list *pods;
 	struct report report;
 
 	if (!directory[0])
 		return;
 	report_init(&report);
-	int r = last_known_load(directory, daemon->node_name, &report, &pods);
+	int r = last_known_load(directory, daemon->node_name, &report, &cluster);
 	if (!report_is_empty(&report))
 		diag_state_damaged(&report);
 	report_done(&report);
 	if (r == 0)
-		r = api_know(daemon->api, pods);
+		r = cluster_pods(cluster, &pods);
 	if (r == 0) {
 		diag_state_used(pods->n_pods);
-		daemon->pods_on_disk = pods;
+		pod_list_free(pods);
+		cluster_free(daemon->cluster);
+		daemon->cluster = cluster;
+		daemon->version_on_disk = cluster_version(cluster);
 		return;
 	}
-	pod_list_free(pods);
+	cluster_free(cluster);
 	if (r < 0 && r != -ENOENT)
-		diag_cannot("read the pods known last (state.directory)", r);
+		diag_cannot("read what was known of the cluster (state.directory)", r);
 }
 
 static void read_boot_id(char boot[static 40])
@@ -60,18 +64,16 @@ static void write_now(struct daemon *daemon)
 	struct buffer text = BUFFER_INIT;
 	char boot[40];
 
-	if (!directory[0] || !daemon->pods || daemon->pods == daemon->pods_on_disk)
+	if (!directory[0] || cluster_version(daemon->cluster) == daemon->version_on_disk)
 		return;
 	read_boot_id(boot);
-	last_known_format(daemon->node_name, boot, daemon->pods, &text);
+	last_known_format(boot, daemon->cluster, &text);
 	int r = last_known_save(directory, &text);
 	buffer_done(&text);
-	if (r < 0) {
-		diag_cannot("keep the pods for the next start (state.directory)", r);
-		return;
-	}
-	pod_list_free(daemon->pods_on_disk);
-	daemon->pods_on_disk = pod_list_ref(daemon->pods);
+	if (r < 0)
+		diag_cannot("keep what is known of the cluster (state.directory)", r);
+	else
+		daemon->version_on_disk = cluster_version(daemon->cluster);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -84,7 +86,8 @@ void last_known_write_soon(struct daemon *daemon)
 {
 	int enabled = SD_EVENT_OFF, r;
 
-	if (!api_is_synced(daemon->api) || daemon->pods == daemon->pods_on_disk)
+	if (!api_is_synced(daemon->api) ||
+	    cluster_version(daemon->cluster) == daemon->version_on_disk)
 		return;
 	if (!daemon->last_known_source) {
 		r = sd_event_add_time_relative(daemon->loop, &daemon->last_known_source,
@@ -92,7 +95,7 @@ void last_known_write_soon(struct daemon *daemon)
 		if (r >= 0)
 			r = sd_event_source_set_priority(daemon->last_known_source, PRIORITY_REST);
 		if (r < 0)
-			diag_cannot("keep the pods for the next start", r);
+			diag_cannot("keep what is known of the cluster", r);
 		return;
 	}
 	(void)sd_event_source_get_enabled(daemon->last_known_source, &enabled);
@@ -107,5 +110,4 @@ void last_known_done(struct daemon *daemon)
 	if (daemon->api && api_is_synced(daemon->api))
 		write_now(daemon);
 	sd_event_source_disable_unref(daemon->last_known_source);
-	pod_list_free(daemon->pods_on_disk);
 }

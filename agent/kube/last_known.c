@@ -2,11 +2,11 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  *	{"podfence":"last-known-good","version":1,"node":"n1","boot":"...","bytes":N,"checksum":"..."}
- *	{"kind":"PodList","items":[...]}
+ *	{"kind":"List","items":[...]}
  *
  * The checksum (SipHash with a fixed key) is against damage, not against forgery: whoever can write
  * here is root. Every field of the first line is checked, and a file that is not wholly right is
- * not used at all: a part of the pods would look like all of them. */
+ * not used at all: a part of what is known would look like all of it. */
 #include "kube/last_known.h"
 
 #include <errno.h>
@@ -23,8 +23,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/siphash.h"
-#include "kube/object.h"
-#include "kube/pod_write.h"
+#include "kube/item_scanner.h"
 
 #define MAGIC	"last-known-good"
 #define VERSION 1
@@ -40,35 +39,28 @@ static void checksum_text(const char *bytes, size_t length, char text[static 33]
 		snprintf(text + 2 * i, 3, "%02x", hash.bytes[i]);
 }
 
-static void format_pods(const struct pod_list *pods, struct buffer *buffer)
+static void format_body(const struct cluster *cluster, struct buffer *buffer)
 {
 	struct json json;
 
 	json_init(&json, buffer);
-	json_object_begin(&json, NULL);
-	json_string(&json, "kind", "PodList");
-	json_array_begin(&json, "items");
-	for (size_t i = 0; i < pods->n_pods; i++)
-		pod_write(&json, pods->pods[i]);
-	json_array_end(&json);
-	json_object_end(&json);
+	cluster_write(cluster, &json);
 	buffer_add_char(buffer, '\n');
 }
 
-void last_known_format(const char *node, const char *boot, const struct pod_list *pods,
-		       struct buffer *buffer)
+void last_known_format(const char *boot, const struct cluster *cluster, struct buffer *buffer)
 {
 	struct buffer body = BUFFER_INIT;
 	struct json json;
 	char checksum[33];
 
-	format_pods(pods, &body);
+	format_body(cluster, &body);
 	checksum_text(body.is_broken ? "" : body.bytes, body.is_broken ? 0 : body.length, checksum);
 	json_init(&json, buffer);
 	json_object_begin(&json, NULL);
 	json_string(&json, "podfence", MAGIC);
 	json_uint(&json, "version", VERSION);
-	json_string(&json, "node", node);
+	json_string(&json, "node", cluster_node(cluster));
 	json_string(&json, "boot", boot);
 	json_uint(&json, "bytes", body.length);
 	json_string(&json, "checksum", checksum);
@@ -123,23 +115,83 @@ static const char *head_problem(const char *text, size_t length, const char *nod
 	return problem;
 }
 
-static int parse_pods(const char *place, const char *text, size_t length, const char *node,
-		      struct report *report, struct pod_list **ret_pods)
+/* The checksum has told that these are our bytes, so every item must be right. */
+struct body {
+	const char *place;
+	struct report *report;
+	struct cluster *cluster;
+	struct item_scanner scanner;
+	struct json_tokener *tokener;
+};
+
+static int refuse(struct body *body, const char *why)
 {
-	struct podlist *podlist;
-	int r = podlist_new(place, node, report, &podlist);
+	report_add(body->report, body->place, "%s (items[%zu])", why,
+		   body->scanner.n_items ? body->scanner.n_items - 1 : 0);
+	return LAST_KNOWN_E_DAMAGED;
+}
+
+static int take_item(struct body *body)
+{
+	const struct buffer *value = &body->scanner.value;
+
+	json_tokener_reset(body->tokener);
+	struct json_object *object = json_tokener_parse_ex(body->tokener, value->bytes,
+							   (int)value->length);
+	if (json_tokener_get_error(body->tokener) != json_tokener_success)
+		return refuse(body, "holds an item that is no JSON");
+	int r = cluster_take_item(body->cluster, object, body->place, body->report);
+	json_object_put(object);
+	return r > 0 ? LAST_KNOWN_E_DAMAGED : r;
+}
+
+static int scan_body(struct body *body, const char *text, size_t length)
+{
+	int r = 0;
+
+	while (r == 0 && length) {
+		r = item_scanner_feed(&body->scanner, &text, &length);
+		if (r == ITEM_SCANNER_ITEM)
+			r = take_item(body);
+		else if (r == ITEM_SCANNER_MEMBER)
+			r = 0;
+		else if (r == ITEM_SCANNER_TOO_LARGE)
+			r = refuse(body, "holds an item that is too large");
+		else if (r == ITEM_SCANNER_MALFORMED)
+			r = refuse(body, body->scanner.problem);
+	}
+	if (r == 0 && !item_scanner_is_complete(&body->scanner))
+		r = refuse(body, "ends in the middle");
+	return r;
+}
+
+static int parse_body(const char *place, const char *text, size_t length, const char *node,
+		      struct report *report, struct cluster **ret_cluster)
+{
+	struct body body = {.place = place, .report = report};
+	int r = cluster_new(node, &body.cluster);
 
 	if (r < 0)
 		return r;
-	r = podlist_feed(podlist, text, length);
+	item_scanner_init(&body.scanner, PODLIST_ITEM_MAX);
+	body.tokener = json_tokener_new();
+	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++)
+		cluster_begin(body.cluster, kind);
+	r = body.tokener ? scan_body(&body, text, length) : -ENOMEM;
+	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++)
+		cluster_end(body.cluster, kind);
+	item_scanner_done(&body.scanner);
+	if (body.tokener)
+		json_tokener_free(body.tokener);
 	if (r == 0)
-		r = podlist_finish(podlist, ret_pods);
-	podlist_free(podlist);
-	return r < 0 ? r : r ? LAST_KNOWN_E_DAMAGED : 0;
+		*ret_cluster = body.cluster;
+	else
+		cluster_free(body.cluster);
+	return r;
 }
 
 int last_known_parse(const char *place, const char *text, size_t length, const char *node,
-		     struct report *report, struct pod_list **ret_pods)
+		     struct report *report, struct cluster **ret_cluster)
 {
 	const char *end = memchr(text, '\n', length < 65536 ? length : 65536);
 	const char *problem = "has no first line";
@@ -153,8 +205,8 @@ int last_known_parse(const char *place, const char *text, size_t length, const c
 		report_add(report, place, "%s", problem);
 		return LAST_KNOWN_E_DAMAGED;
 	}
-	return parse_pods(place, end + 1, length - (size_t)(end + 1 - text), node, report,
-			  ret_pods);
+	return parse_body(place, end + 1, length - (size_t)(end + 1 - text), node, report,
+			  ret_cluster);
 }
 
 static int open_directory(const char *directory)
@@ -224,7 +276,7 @@ static int set_aside(const char *directory, const char *path, struct report *rep
 }
 
 int last_known_load(const char *directory, const char *node, struct report *report,
-		    struct pod_list **ret_pods)
+		    struct cluster **ret_cluster)
 {
 	char *path, *text;
 	size_t length;
@@ -233,7 +285,7 @@ int last_known_load(const char *directory, const char *node, struct report *repo
 		return -ENOMEM;
 	int r = file_read(path, LAST_KNOWN_MAX, &text, &length);
 	if (r == 0) {
-		r = last_known_parse(path, text, length, node, report, ret_pods);
+		r = last_known_parse(path, text, length, node, report, ret_cluster);
 		free(text);
 		int aside = r == LAST_KNOWN_E_DAMAGED ? set_aside(directory, path, report) : 0;
 		if (aside < 0)

@@ -54,6 +54,59 @@ struct json_object *object_member(struct object_reader *reader, struct json_obje
 	return NULL;
 }
 
+const char *object_peek(struct json_object *object, const char *key)
+{
+	struct json_object *metadata = NULL, *value;
+
+	if (json_object_is_type(object, json_type_object))
+		json_object_object_get_ex(object, "metadata", &metadata);
+	if (!json_object_is_type(metadata, json_type_object) ||
+	    !json_object_object_get_ex(metadata, key, &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return NULL;
+	return json_object_get_string(value);
+}
+
+static char *place_new(struct json_object *object, const char *place)
+{
+	const char *namespace = object_peek(object, "namespace"),
+		   *name = object_peek(object, "name");
+	char *whole;
+	int n;
+
+	if (!name)
+		return strdup(place);
+	if (namespace)
+		n = asprintf(&whole, "%s (%.63s/%.253s)", place, namespace, name);
+	else
+		n = asprintf(&whole, "%s (%.253s)", place, name);
+	return n < 0 ? NULL : whole;
+}
+
+int object_reader_init(struct object_reader *reader, struct json_object *object, const char *place,
+		       const char *kind, struct report *report, struct json_object **ret_metadata)
+{
+	*reader = (struct object_reader){place_new(object, place), report};
+	if (!reader->place)
+		return -ENOMEM;
+	if (!json_object_is_type(object, json_type_object)) {
+		report_add(report, reader->place, "is no object");
+		return 1;
+	}
+	const char *said = object_text(reader, object, "kind", "kind");
+	if (said[0] && strcmp(said, kind) != 0)
+		object_complain(reader, "kind", "is \"%.64s\", not %s", said, kind);
+	*ret_metadata = object_member(reader, object, "metadata", json_type_object, "metadata");
+	if (!*ret_metadata && !reader->n_wrong)
+		object_complain(reader, "metadata", "missing");
+	return reader->n_wrong > 0;
+}
+
+void object_reader_done(struct object_reader *reader)
+{
+	free(reader->place);
+}
+
 const char *object_text(struct object_reader *reader, struct json_object *object, const char *key,
 			const char *path)
 {

@@ -21,6 +21,15 @@ struct object_reader {
 	int error;	  /* -ENOMEM once memory was short */
 };
 
+/* For an object of this kind; its place names the object where it has a name. 0; 1 after a complaint
+ * that it is no such object, then it is not to be looked into; -ENOMEM. To be done in any case. */
+PF_MUST_CHECK int object_reader_init(struct object_reader *reader, struct json_object *object,
+				     const char *place, const char *kind, struct report *report,
+				     struct json_object **ret_metadata);
+void object_reader_done(struct object_reader *reader);
+/* A text of metadata for a message or for finding what is known; NULL where there is none. */
+const char *object_peek(struct json_object *object, const char *key);
+
 PF_PRINTF(3, 4)
 void object_complain(struct object_reader *reader, const char *path, const char *format, ...);
 

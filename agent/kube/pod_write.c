@@ -69,6 +69,7 @@ static void write_ids(struct json *json, const char *key, const struct pod *pod,
 void pod_write(struct json *json, const struct pod *pod)
 {
 	json_object_begin(json, NULL);
+	json_string(json, "kind", "Pod");
 	write_metadata(json, pod);
 	json_object_begin(json, "spec");
 	json_string(json, "nodeName", pod->node);

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
-"""A small Kubernetes API server: list and watch of pods over TLS with bearer tokens, and the faults
-real ones have.
+"""A small Kubernetes API server: list and watch over TLS with bearer tokens, and the faults real ones
+have.
 
 What it answers follows replies recorded from kube-apiserver: the members of a list and their order,
 ADDED, MODIFIED, DELETED and BOOKMARK, an expired watch as an ERROR event with code 410 in a reply
-of status 200, Status objects for 401 and 403. Each request takes the next fault of the script, if
-there is one; requests are kept for the test to look at.
+of status 200, Status objects for 401 and 403. Each request for pods takes the next fault of the
+script, if there is one; requests are kept for the test to look at.
 """
 import contextlib
 import gzip
@@ -24,6 +24,13 @@ from typing import Any
 
 TOKEN = "lab-token"
 CHUNK = 7  # bytes of a dribbled body
+RESOURCES = {  # path -> kind
+    "/api/v1/pods": "Pod",
+    "/api/v1/nodes": "Node",
+    "/api/v1/namespaces": "Namespace",
+    "/apis/networking.k8s.io/v1/servicecidrs": "ServiceCIDR",
+    "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices": "EndpointSlice",
+}
 
 
 def make_certificates(directory: pathlib.Path, name: str = "127.0.0.1") -> None:
@@ -66,12 +73,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.refuse(*fault[1:])
             elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 self.refuse(401, "Unauthorized", "Unauthorized")
-            elif url.path != "/api/v1/pods":
+            elif RESOURCES.get(url.path, "") not in self.server.api.kinds:
                 self.refuse(404, "NotFound", "the server could not find the requested resource")
             elif query.get("watch"):
-                self.watch(query, fault)
+                self.watch(RESOURCES[url.path], query, fault)
             else:
-                self.list(query, fault)
+                self.list(RESOURCES[url.path], query, fault)
 
     def refuse(self, code: int, reason: str, message: str, headers: dict[str, str] | None = None
                ) -> None:
@@ -100,7 +107,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
-    def list(self, query: dict[str, str], fault: Any) -> None:
+    def list(self, kind: str, query: dict[str, str], fault: Any) -> None:
         api = self.server.api
         if fault == "garbage":
             self.reply(b'{"kind":"PodList","metadata":{"resourceVersion":"9"},"items":[{"a":\x01')
@@ -110,25 +117,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         start = int(query.get("continue", "0"))
         with api.lock:
-            pods = [api.pods[key] for key in sorted(api.pods) if api.is_wanted(api.pods[key],
-                                                                               query)]
+            objects = api.objects[kind]
+            wanted = [objects[key] for key in sorted(objects) if api.is_wanted(objects[key], query)]
             limit = min(int(query.get("limit", "500")), api.page_limit)
-            page = pods[start:start + limit]
+            page = wanted[start:start + limit]
             metadata = {"resourceVersion": str(api.version)}
-            if start + limit < len(pods):
+            if start + limit < len(wanted):
                 metadata["continue"] = str(start + limit)
         if fault == "bad item":
             page = [{"kind": "Pod", "metadata": {"name": "No Name"}}, *page]
-        self.reply(json.dumps({"kind": "PodList", "apiVersion": "v1", "metadata": metadata,
+        self.reply(json.dumps({"kind": f"{kind}List", "apiVersion": "v1", "metadata": metadata,
                                "items": page}).encode(), fault=fault)
 
-    def watch(self, query: dict[str, str], fault: Any) -> None:
+    def watch(self, kind: str, query: dict[str, str], fault: Any) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         api = self.server.api
-        version = int(query["resourceVersion"])
+        version, cuts = int(query["resourceVersion"]), api.cuts
         if fault == "expired" or version < api.oldest:
             self.send_event("ERROR", status(410, "Expired",
                                             f"too old resource version: {version}"))
@@ -142,17 +149,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 events = [event for event in api.events if event[0] > version]
                 if not events:
                     api.changed.wait(min(0.2, max(0.0, end - time.monotonic())))
-            for number, kind, pod in events:
+            for number, what, thing in events:
                 version = number
-                if api.is_wanted(pod, query):
-                    self.send_event(kind, pod)
-            if api.take_cut():
+                if thing["kind"] == kind and api.is_wanted(thing, query):
+                    self.send_event(what, thing)
+            if api.cuts != cuts:
                 self.close_connection = True
                 return
         self.wfile.write(b"0\r\n\r\n")
 
-    def send_event(self, kind: str, pod: dict[str, Any]) -> None:
-        self.send_bytes(json.dumps({"type": kind, "object": pod}).encode() + b"\n")
+    def send_event(self, what: str, thing: dict[str, Any]) -> None:
+        self.send_bytes(json.dumps({"type": what, "object": thing}).encode() + b"\n")
 
     def send_bytes(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
@@ -169,14 +176,15 @@ class ApiServer:
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.directory = directory
-        self.pods: dict[str, dict[str, Any]] = {}
+        self.kinds = set(RESOURCES.values())  # that this server knows
+        self.objects: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in self.kinds}
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.version, self.oldest, self.page_limit = 100, 0, 500
         self.lock = threading.RLock()
         self.changed = threading.Condition(self.lock)
         self.requests: list[str] = []
         self.script: list[Any] = []
-        self.cuts = 0
+        self.cuts = 0  # how often all watches were cut
         self.server: Server | None = None
         self.port = 0
         self.is_stopped = threading.Event()
@@ -209,37 +217,49 @@ class ApiServer:
     def note(self, path: str) -> Any:
         with self.lock:
             self.requests.append(path)
-            return self.script.pop(0) if self.script else None
+            is_scripted = self.script and path.startswith("/api/v1/pods")
+            return self.script.pop(0) if is_scripted else None
 
-    def take_cut(self) -> bool:
-        with self.lock:
-            self.cuts -= self.cuts > 0
-            return self.cuts > 0
-
-    @staticmethod
-    def is_wanted(pod: dict[str, Any], query: dict[str, str]) -> bool:
-        key, _, value = query.get("fieldSelector", "").partition("=")
-        return key != "spec.nodeName" or pod["spec"].get("nodeName") == value
-
-    def happen(self, kind: str, pod: dict[str, Any]) -> None:
+    def cut(self) -> None:
+        """Watches break off, as if the connection did."""
         with self.changed:
-            self.version += 1
-            pod = json.loads(json.dumps(pod))
-            pod["metadata"]["resourceVersion"] = str(self.version)
-            key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-            if kind == "DELETED":
-                self.pods.pop(key, None)
-            else:
-                self.pods[key] = pod
-            self.events.append((self.version, kind, pod))
+            self.cuts += 1
             self.changed.notify_all()
 
-    def put(self, pod: dict[str, Any]) -> None:
-        key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
-        self.happen("MODIFIED" if key in self.pods else "ADDED", pod)
+    @property
+    def pods(self) -> dict[str, dict[str, Any]]:
+        return self.objects["Pod"]
 
-    def delete(self, pod: dict[str, Any]) -> None:
-        self.happen("DELETED", pod)
+    @staticmethod
+    def is_wanted(thing: dict[str, Any], query: dict[str, str]) -> bool:
+        key, _, value = query.get("fieldSelector", "").partition("=")
+        if key == "metadata.name":
+            return thing["metadata"]["name"] == value
+        return key != "spec.nodeName" or thing["spec"].get("nodeName") == value
+
+    @staticmethod
+    def key(thing: dict[str, Any]) -> str:
+        return f"{thing['metadata'].get('namespace', '')}/{thing['metadata']['name']}"
+
+    def happen(self, what: str, thing: dict[str, Any]) -> None:
+        with self.changed:
+            self.version += 1
+            thing = json.loads(json.dumps(thing))
+            thing["metadata"]["resourceVersion"] = str(self.version)
+            objects = self.objects[thing["kind"]]
+            if what == "DELETED":
+                objects.pop(self.key(thing), None)
+            else:
+                objects[self.key(thing)] = thing
+            self.events.append((self.version, what, thing))
+            self.changed.notify_all()
+
+    def put(self, thing: dict[str, Any]) -> None:
+        is_known = self.key(thing) in self.objects[thing["kind"]]
+        self.happen("MODIFIED" if is_known else "ADDED", thing)
+
+    def delete(self, thing: dict[str, Any]) -> None:
+        self.happen("DELETED", thing)
 
     def forget(self) -> None:
         """Compacts: watches from before are told 410."""

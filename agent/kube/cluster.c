@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#include "kube/cluster.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube/namespace.h"
+#include "kube/network.h"
+#include "kube/object.h"
+#include "kube/pod_parse.h"
+#include "kube/pod_write.h"
+
+struct cluster {
+	char *node;
+	struct store *stores[CLUSTER_KINDS];
+	struct pod_list *pods; /* NULL: to be made again */
+	uint64_t pods_version; /* of the store it was made of */
+};
+
+static int parse_pod(struct json_object *object, const char *place, const void *context,
+		     struct report *report, void **ret_value)
+{
+	const struct pod_source source = {place, context, report};
+	char created[POD_CREATED_MAX];
+	struct pod *pod = NULL;
+	int r = pod_parse(object, &source, &pod, created);
+
+	*ret_value = pod;
+	return r == POD_E_REFUSED      ? STORE_E_REFUSED
+	       : r == POD_E_NOT_WANTED ? STORE_E_NOT_WANTED
+				       : r;
+}
+
+static void name_pod(const void *value, const char **ret_namespace, const char **ret_name)
+{
+	const struct pod *pod = value;
+
+	*ret_namespace = pod->namespace;
+	*ret_name = pod->name;
+}
+
+static bool is_equal_pod(const void *a, const void *b)
+{
+	return pod_is_equal(a, b);
+}
+
+static void release_pod(void *value)
+{
+	pod_free(value);
+}
+
+static const struct store_kind pod_kind = {
+	"Pod", "v1", parse_pod, pod_peek_name, name_pod, is_equal_pod, release_pod,
+};
+
+static const struct store_kind *const kinds[CLUSTER_KINDS] = {
+	[CLUSTER_PODS] = &pod_kind,
+	[CLUSTER_NAMESPACES] = &namespace_kind,
+	[CLUSTER_NODES] = &node_kind,
+	[CLUSTER_SERVICE_CIDRS] = &service_cidr_kind,
+	[CLUSTER_API_SERVERS] = &endpoint_slice_kind,
+};
+
+int cluster_new(const char *node, struct cluster **ret_cluster)
+{
+	struct cluster *cluster = calloc(1, sizeof(*cluster));
+	int r = 0;
+
+	if (!cluster)
+		return -ENOMEM;
+	cluster->node = strdup(node);
+	if (!cluster->node)
+		r = -ENOMEM;
+	for (size_t i = 0; i < CLUSTER_KINDS && r == 0; i++)
+		r = store_new(kinds[i], cluster->node, &cluster->stores[i]);
+	if (r < 0) {
+		cluster_free(cluster);
+		return r;
+	}
+	*ret_cluster = cluster;
+	return 0;
+}
+
+struct cluster *cluster_free(struct cluster *cluster)
+{
+	if (!cluster)
+		return NULL;
+	for (size_t i = 0; i < CLUSTER_KINDS; i++)
+		store_free(cluster->stores[i]);
+	pod_list_free(cluster->pods);
+	free(cluster->node);
+	free(cluster);
+	return NULL;
+}
+
+const char *cluster_node(const struct cluster *cluster)
+{
+	return cluster->node;
+}
+
+void cluster_begin(struct cluster *cluster, enum cluster_kind kind)
+{
+	store_begin(cluster->stores[kind]);
+}
+
+int cluster_put(struct cluster *cluster, enum cluster_kind kind, struct json_object *object,
+		const char *place, struct report *report)
+{
+	return store_put(cluster->stores[kind], object, place, report);
+}
+
+void cluster_remove(struct cluster *cluster, enum cluster_kind kind, struct json_object *object)
+{
+	store_remove(cluster->stores[kind], object);
+}
+
+void cluster_end(struct cluster *cluster, enum cluster_kind kind)
+{
+	store_end(cluster->stores[kind]);
+}
+
+uint64_t cluster_version(const struct cluster *cluster)
+{
+	uint64_t version = 0;
+
+	for (size_t i = 0; i < CLUSTER_KINDS; i++)
+		version += store_version(cluster->stores[i]);
+	return version;
+}
+
+bool cluster_is_whole(const struct cluster *cluster, enum cluster_kind kind)
+{
+	return store_is_whole(cluster->stores[kind]);
+}
+
+static struct pod_list *make_list(const struct store *store)
+{
+	struct pod_list *list = pod_list_empty();
+
+	if (!list)
+		return NULL;
+	list->pods = calloc(store_count(store) + 1, sizeof(struct pod *));
+	if (!list->pods)
+		return pod_list_free(list);
+	for (; list->n_pods < store_count(store); list->n_pods++)
+		list->pods[list->n_pods] = pod_ref(store_at(store, list->n_pods));
+	return list;
+}
+
+int cluster_pods(struct cluster *cluster, struct pod_list **ret_list)
+{
+	const struct store *store = cluster->stores[CLUSTER_PODS];
+
+	if (!cluster->pods || cluster->pods_version != store_version(store)) {
+		struct pod_list *list = make_list(store);
+		if (!list)
+			return -ENOMEM;
+		pod_list_free(cluster->pods);
+		cluster->pods = list;
+		cluster->pods_version = store_version(store);
+	}
+	*ret_list = pod_list_ref(cluster->pods);
+	return 0;
+}
+
+int cluster_know_pods(struct cluster *cluster, const struct pod_list *pods)
+{
+	struct store *store = cluster->stores[CLUSTER_PODS];
+
+	store_begin(store);
+	for (size_t i = 0; i < pods->n_pods; i++) {
+		int r = store_take(store, pod_ref(pods->pods[i]));
+		if (r < 0)
+			return r;
+	}
+	store_end(store);
+	return 0;
+}
+
+static void write_value(struct json *json, enum cluster_kind kind, const void *value)
+{
+	switch (kind) {
+	case CLUSTER_PODS: pod_write(json, value); break;
+	case CLUSTER_NAMESPACES: namespace_write(json, value); break;
+	default: network_object_write(json, kinds[kind], value); break;
+	}
+}
+
+void cluster_write(const struct cluster *cluster, struct json *json)
+{
+	json_object_begin(json, NULL);
+	json_string(json, "kind", "List");
+	json_array_begin(json, "items");
+	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++)
+		for (size_t i = 0; i < store_count(cluster->stores[kind]); i++)
+			write_value(json, kind, store_at(cluster->stores[kind], i));
+	json_array_end(json);
+	json_object_end(json);
+}
+
+int cluster_take_item(struct cluster *cluster, struct json_object *object, const char *place,
+		      struct report *report)
+{
+	struct object_reader reader = {.place = (char *)(uintptr_t)place, .report = report};
+	struct json_object *root = json_object_is_type(object, json_type_object) ? object : NULL;
+	const char *said = object_text(&reader, root, "kind", "kind");
+	size_t before = report->n_entries;
+	int r;
+
+	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++) {
+		if (strcmp(said, kinds[kind]->kind) != 0)
+			continue;
+		r = cluster_put(cluster, kind, object, place, report);
+		return r < 0 ? r : report->n_entries > before;
+	}
+	object_complain(&reader, "kind", "\"%.64s\" is none of ours", said);
+	return reader.error < 0 ? reader.error : 1;
+}
+
+static size_t add_networks(const struct store *store, enum cluster_network_kind first,
+			   enum cluster_network_kind rest, struct cluster_network *networks,
+			   size_t n)
+{
+	for (size_t i = 0; i < store_count(store); i++) {
+		const struct network_object *object = store_at(store, i);
+		for (size_t k = 0; k < object->n_prefixes; k++, n++)
+			if (networks)
+				networks[n] = (struct cluster_network){
+					k < object->n_addresses ? first : rest,
+					object->name,
+					object->prefixes[k],
+				};
+	}
+	return n;
+}
+
+static size_t all_networks(const struct cluster *cluster, struct cluster_network *networks)
+{
+	struct store *const *stores = cluster->stores;
+	size_t n = add_networks(stores[CLUSTER_NODES], CLUSTER_NODE_ADDRESS, CLUSTER_NODE_POD_CIDR,
+				networks, 0);
+
+	n = add_networks(stores[CLUSTER_SERVICE_CIDRS], CLUSTER_SERVICE_CIDR, CLUSTER_SERVICE_CIDR,
+			 networks, n);
+	return add_networks(stores[CLUSTER_API_SERVERS], CLUSTER_API_SERVER, CLUSTER_API_SERVER,
+			    networks, n);
+}
+
+int cluster_networks(const struct cluster *cluster, struct cluster_network **ret_networks,
+		     size_t *ret_n)
+{
+	*ret_n = all_networks(cluster, NULL);
+	*ret_networks = calloc(*ret_n + 1, sizeof(**ret_networks));
+	if (!*ret_networks)
+		return -ENOMEM;
+	(void)all_networks(cluster, *ret_networks);
+	return 0;
+}

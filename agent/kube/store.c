@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * A sorted array: a node has hundreds of pods, and moving ten thousand pointers takes microseconds.
+ * A list marks what it names with its number; its end sweeps what carries an older one, unless it
+ * never comes.
+ *
+ * The API writes an object every few seconds for reasons of its own; what says the same as before
+ * is the same object, so that nothing further on is done for it. */
+#include "kube/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+	void *value;
+	uint64_t list; /* the last one that named it */
+};
+
+struct store {
+	const struct store_kind *kind;
+	const void *context;
+	struct entry *entries; /* sorted by namespace, name */
+	size_t n, capacity;
+	uint64_t list, version;
+	bool is_whole;
+};
+
+int store_new(const struct store_kind *kind, const void *context, struct store **ret_store)
+{
+	struct store *store = calloc(1, sizeof(*store));
+
+	if (!store)
+		return -ENOMEM;
+	store->kind = kind;
+	store->context = context;
+	*ret_store = store;
+	return 0;
+}
+
+struct store *store_free(struct store *store)
+{
+	if (!store)
+		return NULL;
+	for (size_t i = 0; i < store->n; i++)
+		store->kind->release(store->entries[i].value);
+	free(store->entries);
+	free(store);
+	return NULL;
+}
+
+/* Where it stands or belongs. */
+static size_t place_of(const struct store *store, const char *namespace, const char *name,
+		       bool *ret_is_there)
+{
+	size_t low = 0, high = store->n;
+
+	*ret_is_there = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const char *middle_namespace, *middle_name;
+		store->kind->name(store->entries[middle].value, &middle_namespace, &middle_name);
+		int order = strcmp(middle_namespace, namespace);
+		if (!order)
+			order = strcmp(middle_name, name);
+		if (!order) {
+			*ret_is_there = true;
+			return middle;
+		}
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void remove_at(struct store *store, size_t at)
+{
+	store->kind->release(store->entries[at].value);
+	memmove(&store->entries[at], &store->entries[at + 1],
+		(--store->n - at) * sizeof(*store->entries));
+	store->version++;
+}
+
+static int insert_at(struct store *store, size_t at, void *value)
+{
+	if (store->n == store->capacity) {
+		size_t capacity = store->capacity ? store->capacity * 2 : 16;
+		void *grown = reallocarray(store->entries, capacity, sizeof(*store->entries));
+		if (!grown)
+			return -ENOMEM;
+		store->entries = grown;
+		store->capacity = capacity;
+	}
+	memmove(&store->entries[at + 1], &store->entries[at],
+		(store->n++ - at) * sizeof(*store->entries));
+	store->entries[at] = (struct entry){value, store->list};
+	store->version++;
+	return 0;
+}
+
+int store_take(struct store *store, void *value)
+{
+	const char *namespace, *name;
+	bool is_there;
+
+	store->kind->name(value, &namespace, &name);
+	size_t at = place_of(store, namespace, name, &is_there);
+	if (!is_there) {
+		int r = insert_at(store, at, value);
+		if (r < 0)
+			store->kind->release(value);
+		return r;
+	}
+	struct entry *entry = &store->entries[at];
+	entry->list = store->list;
+	if (store->kind->is_equal(entry->value, value)) {
+		store->kind->release(value);
+		return 0;
+	}
+	store->kind->release(entry->value);
+	entry->value = value;
+	store->version++;
+	return 0;
+}
+
+void store_begin(struct store *store)
+{
+	store->list++;
+}
+
+/* A refused one is there all the same: a list that names it does not sweep it. */
+static void keep(struct store *store, struct json_object *object)
+{
+	const char *namespace, *name;
+	bool is_there;
+
+	if (!store->kind->peek(object, &namespace, &name))
+		return;
+	size_t at = place_of(store, namespace, name, &is_there);
+	if (is_there)
+		store->entries[at].list = store->list;
+}
+
+int store_put(struct store *store, struct json_object *object, const char *place,
+	      struct report *report)
+{
+	void *value;
+	int r = store->kind->parse(object, place, store->context, report, &value);
+
+	if (r == 0)
+		return store_take(store, value);
+	if (r == STORE_E_NOT_WANTED)
+		store_remove(store, object);
+	if (r == STORE_E_REFUSED)
+		keep(store, object);
+	return r < 0 ? r : 0;
+}
+
+void store_remove(struct store *store, struct json_object *object)
+{
+	const char *namespace, *name;
+	bool is_there;
+
+	if (!store->kind->peek(object, &namespace, &name))
+		return;
+	size_t at = place_of(store, namespace, name, &is_there);
+	if (is_there)
+		remove_at(store, at);
+}
+
+void store_end(struct store *store)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < store->n; i++) {
+		if (store->entries[i].list == store->list)
+			store->entries[n++] = store->entries[i];
+		else
+			store->kind->release(store->entries[i].value);
+	}
+	if (n != store->n || !store->is_whole)
+		store->version++;
+	store->n = n;
+	store->is_whole = true;
+}
+
+size_t store_count(const struct store *store)
+{
+	return store->n;
+}
+
+void *store_at(const struct store *store, size_t i)
+{
+	return store->entries[i].value;
+}
+
+void *store_find(const struct store *store, const char *namespace, const char *name)
+{
+	bool is_there;
+	size_t at = place_of(store, namespace, name, &is_there);
+
+	return is_there ? store->entries[at].value : NULL;
+}
+
+uint64_t store_version(const struct store *store)
+{
+	return store->version;
+}
+
+bool store_is_whole(const struct store *store)
+{
+	return store->is_whole;
+}

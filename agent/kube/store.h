@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <json-c/json.h>
+
+#include <podfence/attributes.h>
+
+#include "base/report.h"
+
+/* Objects of one kind as a list and a watch of the API tell of them, one after the other. */
+struct store;
+
+enum {
+	STORE_E_REFUSED = 1, /* the report says what is wrong with it */
+	STORE_E_NOT_WANTED,  /* as good as gone */
+};
+
+/* What a kind can do. Values are never changed once they are made, so they can be shared. */
+struct store_kind {
+	const char *kind, *api_version;
+	/* 0, STORE_E_* or -ENOMEM. `place` stands before every message. */
+	int (*parse)(struct json_object *object, const char *place, const void *context,
+		     struct report *report, void **ret_value);
+	/* The name of what may be such an object, to find what is known of it. */
+	bool (*peek)(struct json_object *object, const char **ret_namespace, const char **ret_name);
+	void (*name)(const void *value, const char **ret_namespace, const char **ret_name);
+	bool (*is_equal)(const void *a, const void *b);
+	void (*release)(void *value);
+};
+
+/* `context` is handed to parse(); kind and context outlive the store. */
+PF_MUST_CHECK int store_new(const struct store_kind *kind, const void *context,
+			    struct store **ret_store);
+struct store *store_free(struct store *store);
+
+/* From here to store_end() all objects are named; those that are not are gone then. Without the end
+ * nobody is. */
+void store_begin(struct store *store);
+/* What is no such object, or not wholly one, is named in the report, and what was known of it
+ * stays. 0 or -ENOMEM. */
+PF_MUST_CHECK int store_put(struct store *store, struct json_object *object, const char *place,
+			    struct report *report);
+/* A value that is made already; it is taken over, also when this fails. */
+PF_MUST_CHECK int store_take(struct store *store, void *value);
+void store_remove(struct store *store, struct json_object *object);
+void store_end(struct store *store);
+
+/* Sorted by namespace, name. */
+size_t store_count(const struct store *store);
+void *store_at(const struct store *store, size_t i);
+void *store_find(const struct store *store, const char *namespace, const char *name);
+/* Grows with every change; what says the same as before is none. */
+uint64_t store_version(const struct store *store);
+/* A list was complete once. */
+bool store_is_whole(const struct store *store);
