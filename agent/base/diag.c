@@ -72,6 +72,14 @@ void diag_uncovered(const char *namespace, const char *name, const char *reason)
 	say(LOG_WARNING, "uncovered", "%s/%s is not covered: %s", namespace, name, reason);
 }
 
+void diag_network_refused(const struct pf_prefix *network, const char *source, const char *reason)
+{
+	char text[PF_PREFIX_TEXT];
+
+	say(LOG_WARNING, "network-refused", "%s (%s) is not internal: %s",
+	    pf_prefix_format(network, text), source, reason);
+}
+
 void diag_no_uplink(void)
 {
 	say(LOG_WARNING, "no-uplink",

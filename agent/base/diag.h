@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <podfence/address.h>
+
 #include "base/report.h"
 
 /* Everything podfenced says to its operator, one function a message. Each has an id that never
@@ -16,6 +18,7 @@ void diag_ready(void);
 void diag_generation(uint64_t generation, size_t n_endpoints, size_t n_unresolved, size_t n_steps);
 void diag_unresolved(const char *namespace, const char *name, const char *reason);
 void diag_uncovered(const char *namespace, const char *name, const char *reason);
+void diag_network_refused(const struct pf_prefix *network, const char *source, const char *reason);
 void diag_no_uplink(void);
 void diag_uplink_missing(const char *name); /* configured, and no device of this node */
 void diag_no_pod_root(void);

@@ -50,17 +50,22 @@ static int collect_internal(struct compiler *compiler)
 		&compiler->config->network.service_cidrs,
 		&compiler->config->network.node_cidrs,
 	};
-	size_t n = 0;
+	const struct network_list *derived = compiler->snapshot ? compiler->snapshot->networks
+								: NULL;
+	struct prefix_list *all = &compiler->internal;
+	size_t n = derived ? derived->n_networks : 0;
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		n += lists[i]->n_prefixes;
-	compiler->internal.prefixes = calloc(n ? n : 1, sizeof(*compiler->internal.prefixes));
-	if (!compiler->internal.prefixes)
+	all->prefixes = calloc(n ? n : 1, sizeof(*all->prefixes));
+	if (!all->prefixes)
 		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		for (size_t k = 0; k < lists[i]->n_prefixes; k++)
-			compiler->internal.prefixes[compiler->internal.n_prefixes++] =
-				lists[i]->prefixes[k];
+			all->prefixes[all->n_prefixes++] = lists[i]->prefixes[k];
+	for (size_t i = 0; derived && i < derived->n_networks; i++)
+		if (network_is_internal(&derived->networks[i]))
+			all->prefixes[all->n_prefixes++] = derived->networks[i].prefix;
 	return 0;
 }
 

@@ -24,6 +24,8 @@
 #define METADATA6   SET("metadata6")
 #define INTERNAL4   SET("internal4")
 #define INTERNAL6   SET("internal6")
+#define RESOLVERS4  SET("resolvers4")
+#define RESOLVERS6  SET("resolvers6")
 #define TUNNEL_PORT SET("tunnel_ports")
 #define TUNNEL_IP   SET("tunnel_protocols")
 #define PORTS	    SET("ports")
@@ -49,7 +51,7 @@ struct compiler {
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
 	bool is_audit;
 	bool is_reject;
-	struct prefix_list internal; /* all of them, borrowed from the configuration's lists */
+	struct prefix_list internal; /* all of them, configured and derived */
 	uint8_t root_levels[LEVELS_MAX];
 	size_t n_root_levels;
 	uint8_t pod_levels[LEVELS_MAX];

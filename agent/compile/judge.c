@@ -5,7 +5,8 @@
  * end it can have (denied or audited, registered or pending, forwarded or sent by the node itself), because
  * what follows differs: `socket` cannot be loaded where a forwarded packet goes.
  *
- *	judge:	   metadata -> end, internal -> return, local -> return, everything else -> end
+ *	judge:	   metadata -> end, internal -> return, port 53 of resolvers -> return, local -> return,
+ *		   everything else -> end
  *	tunnel-to: tunnel transport, if to an internal address -> tunnel; asked before the rest
  *
  * NAT64: an IPv6 address that embeds an IPv4 one is judged by the embedded one, so what lies in a NAT64
@@ -158,6 +159,48 @@ static void add_internal_rules(const struct compiler *compiler, struct pf_chain 
 			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_RETURN, NULL);
 }
 
+/* Resolvers are asked for names and reached for nothing else: who runs them may run more. */
+static void add_resolver_set(const struct compiler *compiler, uint8_t family)
+{
+	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP};
+	const struct pf_set_options options = {.size = 2 * NETWORKS_RESOLVERS_MAX};
+	const struct network_list *networks = compiler->snapshot->networks;
+	struct pf_set *set = NULL;
+
+	for (size_t i = 0; i < networks->n_networks; i++) {
+		const struct network *network = &networks->networks[i];
+		if (network->origin != NETWORK_RESOLVER || network->refused ||
+		    network->prefix.address.family != family)
+			continue;
+		if (!set)
+			set = pf_set_add(compiler->inet,
+					 family == AF_INET ? RESOLVERS4 : RESOLVERS6, &options,
+					 PF_FIELDS({family == AF_INET ? PF_IP_DADDR : PF_IP6_DADDR},
+						   {PF_L4PROTO}, {PF_TH_DPORT}));
+		for (size_t k = 0; k < N(protocols); k++) {
+			struct pf_key key = {};
+			pf_key_add_address(&key, &network->prefix.address);
+			pf_key_add_u8(&key, protocols[k]);
+			pf_key_add_port(&key, 53);
+			pf_element_add(set, &key);
+		}
+	}
+}
+
+static void add_resolver_rule(const struct compiler *compiler, struct pf_chain *chain,
+			      uint8_t family)
+{
+	const char *set = family == AF_INET ? RESOLVERS4 : RESOLVERS6;
+
+	if (!pf_set_find(compiler->inet, set))
+		return;
+	struct pf_rule *rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, set,
+		       PF_FIELDS({family == AF_INET ? PF_IP_DADDR : PF_IP6_DADDR}, {PF_L4PROTO},
+				 {PF_TH_DPORT}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+}
+
 static bool prefixes_meet(const struct pf_prefix *a, const struct pf_prefix *b)
 {
 	return pf_prefix_contains(a, &b->address) || pf_prefix_contains(b, &a->address);
@@ -216,6 +259,7 @@ static void add_judge(const struct compiler *compiler, const char *name, const c
 
 	add_lookup_rule(chain, METADATA4, daddr4, PF_GOTO, end);
 	add_internal_rules(compiler, chain, AF_INET);
+	add_resolver_rule(compiler, chain, AF_INET);
 	add_local_rules(chain, local4, N(local4));
 	add_lookup_rule(chain, METADATA6, daddr6, PF_GOTO, end);
 	if (count_family(&compiler->internal, AF_INET))
@@ -225,6 +269,7 @@ static void add_judge(const struct compiler *compiler, const char *name, const c
 		add_prefix_rule(chain, &prefix, PF_GOTO, end);
 	}
 	add_internal_rules(compiler, chain, AF_INET6);
+	add_resolver_rule(compiler, chain, AF_INET6);
 	add_local_rules(chain, local6, N(local6));
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, end);
 }
@@ -332,6 +377,10 @@ void compile_judges(const struct compiler *compiler)
 
 	add_metadata_sets(compiler);
 	add_internal_sets(compiler);
+	if (compiler->snapshot && compiler->snapshot->networks) {
+		add_resolver_set(compiler, AF_INET);
+		add_resolver_set(compiler, AF_INET6);
+	}
 	add_tunnel_sets(compiler);
 	add_ends(compiler);
 	add_tunnels(compiler);

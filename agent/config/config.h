@@ -16,6 +16,7 @@
 
 enum config_mode { CONFIG_MODE_AUDIT, CONFIG_MODE_DENY };
 enum config_source { CONFIG_SOURCE_NONE, CONFIG_SOURCE_KUBECONFIG, CONFIG_SOURCE_IN_CLUSTER };
+enum config_switch { CONFIG_OFF, CONFIG_ON };
 enum config_action { CONFIG_ACTION_DROP, CONFIG_ACTION_REJECT };
 
 struct string_list {
@@ -59,6 +60,8 @@ struct config {
 	struct {
 		struct string_list
 			uplinks; /* network.uplinks: device names; empty: derived from routes */
+		enum config_switch derive;	  /* network.derive: on | off */
+		char *resolv_conf;		  /* network.resolvConf; "": the well-known ones */
 		struct prefix_list internal;	  /* network.internal */
 		struct prefix_list pod_cidrs;	  /* network.podCIDRs, internal too */
 		struct prefix_list service_cidrs; /* network.serviceCIDRs, internal too */

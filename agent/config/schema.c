@@ -14,6 +14,7 @@
 
 static const char *const modes[] = {"audit", "deny", NULL};
 static const char *const sources[] = {"none", "kubeconfig", "in-cluster", NULL};
+static const char *const switches[] = {"off", "on", NULL};
 static const char *const actions[] = {"drop", "reject", NULL};
 
 /* path, type, offset, minimum, maximum, default, words, help, example */
@@ -53,8 +54,18 @@ const struct schema_key schema[] = {
 	{"network.uplinks", SCHEMA_DEVICE_LIST, AT(network.uplinks), 0, 64, "", NULL,
 	 "Devices that lead out of the node; empty: those of default and inter-node routes.",
 	 "[eth0]"},
+	{"network.derive", SCHEMA_ENUM, AT(network.derive), 0, 0, "on", switches,
+	 "Whether addresses and pod networks of this Node, ServiceCIDRs, API servers and port 53 "
+	 "of "
+	 "the resolvers are internal without being listed.",
+	 NULL},
+	{"network.resolvConf", SCHEMA_PATH, AT(network.resolv_conf), 0, 0, "", NULL,
+	 "The resolv.conf that names them, as the kubelet's; empty: of systemd-resolved, else "
+	 "/etc/resolv.conf.",
+	 NULL},
 	{"network.internal", SCHEMA_PREFIX_LIST, AT(network.internal), 0, 16384, "", NULL,
-	 "Networks that are not judged. Only what is listed here and below is internal.",
+	 "Networks that are not judged. Internal is what is listed here and below, and what is "
+	 "derived.",
 	 "[10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16]  # RFC 1918"},
 	{"network.podCIDRs", SCHEMA_PREFIX_LIST, AT(network.pod_cidrs), 0, 16384, "", NULL,
 	 "Networks of pods; internal.", "[10.244.0.0/16]"},

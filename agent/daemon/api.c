@@ -67,6 +67,7 @@ struct api {
 	struct http_client *client;
 	struct source sources[N_RESOURCES];
 	struct report report;
+	struct pf_address peer; /* family 0: none yet */
 	uint64_t version_acted_on;
 	char said[320]; /* the problem that was told last; "": none */
 	bool was_good;
@@ -129,11 +130,24 @@ static void act_on_changes(struct api *api)
 	daemon_schedule(api->daemon, 0);
 }
 
+/* A server that answers has shown its certificate by then. */
+static void note_peer(struct api *api, const char *text)
+{
+	struct pf_address peer;
+
+	if (api->access->proxy || pf_address_parse(text, &peer) < 0 ||
+	    pf_address_equal(&peer, &api->peer))
+		return;
+	api->peer = peer;
+	daemon_schedule(api->daemon, 0);
+}
+
 static void on_head(void *userdata, unsigned status, unsigned retry_after)
 {
 	struct source *source = userdata;
 
 	reflector_status(source->reflector, status, retry_after);
+	note_peer(source->api, http_peer(source->transfer));
 }
 
 static int on_body(void *userdata, const char *bytes, size_t length)
@@ -316,6 +330,11 @@ struct api *api_free(struct api *api)
 	report_done(&api->report);
 	free(api);
 	return NULL;
+}
+
+const struct pf_address *api_peer(const struct api *api)
+{
+	return &api->peer;
 }
 
 bool api_is_synced(const struct api *api)

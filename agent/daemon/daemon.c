@@ -450,6 +450,7 @@ static void stop(struct daemon *daemon)
 	api_free(daemon->api);
 	cluster_free(daemon->cluster);
 	snapshot_free(daemon->snapshot);
+	network_list_free(daemon->networks);
 	pod_list_free(daemon->pods);
 	fence_free(daemon->fence);
 	node_free(daemon->node);

@@ -56,7 +56,8 @@ struct daemon {
 	struct node *node;
 	struct cluster *cluster; /* NULL, with api: pods come from a file */
 	struct api *api;
-	struct pod_list *pods; /* the last good list, shared with the snapshot */
+	struct pod_list *pods;	       /* the last good list, shared with the snapshot */
+	struct network_list *networks; /* derived; NULL: none */
 	struct snapshot *snapshot;
 	struct rulebook rulebook;
 	uint64_t generation;
@@ -92,6 +93,11 @@ PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
 			   struct cluster *cluster, struct report *report, struct api **ret_api);
 struct api *api_free(struct api *api);
 bool api_is_synced(const struct api *api);
+/* The server's address; family 0 before the first answer. */
+const struct pf_address *api_peer(const struct api *api);
+
+/* networks.c: what is internal without being listed */
+PF_MUST_CHECK int networks_derive(struct daemon *daemon);
 
 /* last_known.c: the cluster on disk, for a start without the API server. */
 void last_known_read(struct daemon *daemon);

@@ -34,6 +34,7 @@ static int make_snapshot(struct daemon *daemon, struct snapshot **ret_snapshot)
 		.uplink_names = (const char *const *)config->network.uplinks.strings,
 		.n_uplink_names = config->network.uplinks.n_strings,
 		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
+		.networks = daemon->networks,
 	};
 	struct node_view *view;
 	int r = node_view_read(daemon->node, &view);
@@ -165,8 +166,10 @@ int reconcile(struct daemon *daemon)
 	struct snapshot *snapshot;
 	struct rulebook rulebook;
 	size_t n_steps = 0;
-	int r = make_snapshot(daemon, &snapshot);
+	int r = networks_derive(daemon);
 
+	if (r == 0)
+		r = make_snapshot(daemon, &snapshot);
 	if (r < 0)
 		return r;
 	r = apply(daemon, snapshot, &rulebook, &n_steps);

@@ -72,6 +72,15 @@ struct http_transfer *http_cancel(struct http_transfer *transfer)
 	return NULL;
 }
 
+const char *http_peer(const struct http_transfer *transfer)
+{
+	char *address = NULL;
+
+	if (curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_IP, &address) != CURLE_OK)
+		return "";
+	return address ? address : "";
+}
+
 /* libcurl's numbers are stable, its sentences good: "SSL certificate problem: ..." */
 static void end_transfer(struct http_transfer *transfer, CURLcode code)
 {

@@ -57,6 +57,8 @@ struct http_handler {
 PF_MUST_CHECK int http_start(struct http_client *client, const struct http_request *request,
 			     const struct http_handler *handler,
 			     struct http_transfer **ret_transfer);
+/* The address it is connected to, as text; "" before there is one. The transfer's. */
+const char *http_peer(const struct http_transfer *transfer);
 /* Its handler is not called any more. Not from head() and body() of the transfer itself. NULL does
  * nothing; returns NULL. */
 struct http_transfer *http_cancel(struct http_transfer *transfer);

@@ -77,6 +77,7 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 	free(snapshot->by_link);
 	free(snapshot->by_index);
 	pod_list_free(snapshot->pods);
+	network_list_free(snapshot->networks);
 	node_view_free(snapshot->view);
 	free(snapshot);
 	return NULL;
@@ -277,6 +278,7 @@ int snapshot_new(const struct snapshot_options *options, struct pod_list *pods,
 	}
 	snapshot->pods = pods;
 	snapshot->view = view;
+	snapshot->networks = network_list_ref(options->networks);
 	int r = snapshot_fill(snapshot, options);
 	if (r < 0) {
 		snapshot_free(snapshot);

@@ -8,6 +8,7 @@
 
 #include <podfence/attributes.h>
 
+#include "inventory/network_list.h"
 #include "kube/podlist.h"
 #include "node/view.h"
 
@@ -58,6 +59,7 @@ struct snapshot {
 	struct node_view *view; /* owned */
 	uint32_t *uplinks;	/* ifindexes, sorted */
 	size_t n_uplinks;
+	struct network_list *networks; /* derived; NULL: none; shared */
 	/* look-up tables, built with it */
 	struct snapshot_link *by_link; /* (link, address) -> endpoint, sorted */
 	size_t n_by_link;
@@ -81,11 +83,13 @@ const struct endpoint *snapshot_find_sole(const struct snapshot *snapshot, uint3
 bool snapshot_has_link(const struct snapshot *snapshot, uint32_t link); /* somebody is registered */
 const struct endpoint *snapshot_find_index(const struct snapshot *snapshot, uint32_t index);
 
-/* Takes pods and view over, also when it fails. uplink_names: configured devices; none: derived. */
+/* Takes pods and view over, also when it fails. uplink_names: configured devices; none: derived.
+ * networks: NULL or a reference more. */
 struct snapshot_options {
 	const char *const *uplink_names;
 	size_t n_uplink_names;
 	bool is_audit; /* agent default: resolved endpoints are `audit`, else `enforced` */
+	struct network_list *networks;
 };
 PF_MUST_CHECK int snapshot_new(const struct snapshot_options *options, struct pod_list *pods,
 			       struct node_view *view, struct snapshot **ret_snapshot);

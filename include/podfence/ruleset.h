@@ -38,6 +38,7 @@ enum pf_field {
 	PF_IP6_DADDR,
 	PF_ARP_SADDR_IP, /* arp saddr ip: the sender's protocol address; bridge family only */
 	PF_UDP_DPORT,
+	PF_TH_DPORT, /* th dport: where ports stand in TCP, UDP and SCTP; beside PF_L4PROTO */
 	PF_TCP_FLAGS,
 	PF_ICMPV6_TYPE,
 	PF_ND_TARGET, /* @th,64,128: target of a neighbour solicitation or advertisement, RFC

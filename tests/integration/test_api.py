@@ -6,13 +6,14 @@ What is enforced is tested with packets: a pod that is denied stays denied, thro
 a pod the server named once is named in the events of a start without it.
 """
 import signal
+from typing import Any
 
 import common  # noqa: F401
 import tap
 import traffic
 from agent import Agent, wait_until
 from api_server import ApiServer
-from lab import EXTERNAL4, INTERNAL4, OPEN_PORT, Lab
+from lab import EXTERNAL4, INTERNAL4, OPEN_PORT, OTHER_EXTERNAL4, Lab
 from pods import Pod
 
 FAULTS = (
@@ -39,10 +40,10 @@ def named(check: tap.Tap, agent: Agent, pod: Pod, port: int, when: str) -> None:
     check.check(event is not None, f"{pod.name}: an event names it, {when}", agent.said()[-600:])
 
 
-def make_agent(lab: Lab, api: ApiServer) -> Agent:
+def make_agent(lab: Lab, api: ApiServer, **sections: dict[str, Any]) -> Agent:
     state = str(lab.directory / "state")
     agent = lab.agent(kubernetes={"source": "kubeconfig", "kubeconfig": str(api.kubeconfig())},
-                      state={"directory": state})
+                      state={"directory": state}, **sections)
     return agent
 
 
@@ -156,6 +157,55 @@ def test_refusals(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
                     "a kubeconfig it cannot use ends the start, and is named", str(error))
 
 
+def derived(kind: str, name: str, body: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": name}, **body}
+
+
+def test_networks(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
+    """What the cluster says is internal, and what nobody is believed."""
+    resolvers = lab.directory / "resolv.conf"
+    resolvers.write_text(f"nameserver 127.0.0.53\nnameserver {OTHER_EXTERNAL4}\n")
+    agent = make_agent(lab, api, network={"derive": "on", "resolvConf": str(resolvers)})
+    agent.start()
+    agent.wait_endpoints(len(api.pods) - 1)
+    pods = lab.pods[0], lab.pods[1]
+
+    def leaves(pod: Pod, address: str, port: int) -> bool:
+        mark = lab.outside.mark()
+        pod.call(traffic.udp_send, address, port, b"derived?")
+        return bool(lab.left(mark, dport=port))
+
+    for pod in pods:
+        check.check(leaves(pod, OTHER_EXTERNAL4, 53), f"{pod.name}: asks the resolver")
+        check.check(not leaves(pod, OTHER_EXTERNAL4, 54), f"{pod.name}: and nothing else of it")
+        denied(check, lab, pod, "with resolvers alone")
+    objects = (
+        derived("Node", "lab-node", {"spec": {"podCIDRs": [f"{EXTERNAL4}/32"]}}),
+        derived("Node", "lab-node", {"status": {"addresses": [
+            {"type": "InternalIP", "address": EXTERNAL4}, {"type": "Hostname", "address": "n"}]}}),
+        derived("ServiceCIDR", "kubernetes", {"spec": {"cidrs": [f"{EXTERNAL4}/32"]}}),
+        derived("EndpointSlice", "kubernetes", {"endpoints": [{"addresses": [EXTERNAL4]}]}),
+    )
+    for thing in objects:
+        generation = agent.generations()
+        api.put(thing)
+        agent.wait_for(lambda: agent.generations() > generation, "what is derived")
+        for pod in pods:
+            check.check(leaves(pod, EXTERNAL4, 5310), f"{pod.name}: {thing['kind']} is believed")
+        generation = agent.generations()
+        api.delete(thing)
+        agent.wait_for(lambda: agent.generations() > generation, "what is derived no more")
+        for pod in pods:
+            denied(check, lab, pod, f"after {thing['kind']} is gone")
+    api.put(derived("ServiceCIDR", "evil", {"spec": {"cidrs": ["0.0.0.0/0", "::/0", "1.2.3"]}}))
+    agent.wait_for(lambda: "0.0.0.0/0 (ServiceCIDR evil) is not internal" in agent.said(),
+                   "a word about the network")
+    check.check('"1.2.3" is no address' in agent.said(), "what is no network is named")
+    for pod in pods:
+        denied(check, lab, pod, "whatever a ServiceCIDR says")
+    agent.stop()
+
+
 def test(check: tap.Tap) -> None:
     with Lab() as lab:
         api = ApiServer(lab.directory)
@@ -164,6 +214,7 @@ def test(check: tap.Tap) -> None:
         lab.stack.callback(api.stop)
         test_life(check, lab, api)
         test_faults(check, lab, api)
+        test_networks(check, lab, api)
         test_refusals(check, lab, api)
 
 

@@ -158,7 +158,7 @@ class Lab:
                      "podRoots": [self.cgroups.from_mount(root) for root in self.pod_roots]},
             "pods": {"file": str(self.directory / "pods.json")},
             "default": {"mode": "deny", "action": "drop"},
-            "network": {"podCIDRs": ["10.244.0.0/16", "fd00:244::/32"],
+            "network": {"derive": "off", "podCIDRs": ["10.244.0.0/16", "fd00:244::/32"],
                         "nodeCIDRs": ["10.0.0.0/24", "fd00:10::/64"],
                         "internal": ["10.99.0.0/24", "fd00:99::/64"]},
         }

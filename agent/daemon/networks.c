@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Cheap enough to be done at every turn: a few dozen networks, and a file that is in the cache. The
+ * resolvers are those of the host, whoever's file system we run in; where systemd-resolved answers
+ * on a loopback address, the ones it asks. */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/diag.h"
+#include "base/file.h"
+
+#define RESOLV_CONF_MAX (64u << 10)
+
+static const char *const resolv_confs[] = {
+	"/proc/1/root/run/systemd/resolve/resolv.conf",
+	"/proc/1/root/etc/resolv.conf",
+	"/run/systemd/resolve/resolv.conf",
+	"/etc/resolv.conf",
+};
+
+static bool read_from(const char *path, struct network_facts *facts,
+		      struct pf_address addresses[static NETWORKS_RESOLVERS_MAX])
+{
+	char *text;
+	size_t length;
+
+	if (file_read(path, RESOLV_CONF_MAX, &text, &length) < 0)
+		return false;
+	facts->n_resolvers = resolv_conf_parse(text, addresses);
+	facts->resolvers = addresses;
+	facts->resolvers_source = path;
+	free(text);
+	return facts->n_resolvers;
+}
+
+/* Of the configured file, else the first that names any. */
+static void read_resolvers(const struct config *config, struct network_facts *facts,
+			   struct pf_address addresses[static NETWORKS_RESOLVERS_MAX])
+{
+	bool is_found = false;
+
+	if (config->network.resolv_conf[0]) {
+		(void)read_from(config->network.resolv_conf, facts, addresses);
+		return;
+	}
+	for (size_t i = 0; !is_found && i < sizeof(resolv_confs) / sizeof(resolv_confs[0]); i++)
+		is_found = read_from(resolv_confs[i], facts, addresses);
+}
+
+static void say_refused(const struct network_list *list)
+{
+	for (size_t i = 0; i < list->n_networks; i++)
+		if (list->networks[i].refused)
+			diag_network_refused(&list->networks[i].prefix, list->networks[i].source,
+					     list->networks[i].refused);
+}
+
+int networks_derive(struct daemon *daemon)
+{
+	struct pf_address resolvers[NETWORKS_RESOLVERS_MAX];
+	struct network_facts facts = {.cluster = daemon->cluster};
+	struct network_list *list;
+
+	if (daemon->config->network.derive == CONFIG_OFF) {
+		daemon->networks = network_list_free(daemon->networks);
+		return 0;
+	}
+	if (daemon->api)
+		facts.api_server = api_peer(daemon->api);
+	read_resolvers(daemon->config, &facts, resolvers);
+	int r = network_list_new(&facts, &list);
+	if (r < 0)
+		return r;
+	if (daemon->networks && network_list_is_equal(daemon->networks, list)) {
+		network_list_free(list);
+		return 0;
+	}
+	network_list_free(daemon->networks);
+	daemon->networks = list;
+	say_refused(list);
+	return 0;
+}
