@@ -7,6 +7,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,20 +16,20 @@
 
 #define RESOLV_CONF_MAX (64u << 10)
 
-static const char *const resolv_confs[] = {
-	"/proc/1/root/run/systemd/resolve/resolv.conf",
-	"/proc/1/root/etc/resolv.conf",
-	"/run/systemd/resolve/resolv.conf",
-	"/etc/resolv.conf",
-};
+static const char *const file_systems[] = {"/proc/1/root", ""};
+static const char *const resolv_confs[] = {"/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"};
 
-static bool read_from(const char *path, struct network_facts *facts,
+#define N(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What names none is as good as absent. */
+static bool read_from(const char *file_system, const char *path, struct network_facts *facts,
 		      struct pf_address addresses[static NETWORKS_RESOLVERS_MAX])
 {
-	char *text;
+	char *text, whole[4096];
 	size_t length;
 
-	if (file_read(path, RESOLV_CONF_MAX, &text, &length) < 0)
+	snprintf(whole, sizeof(whole), "%s%s", file_system, path);
+	if (file_read(whole, RESOLV_CONF_MAX, &text, &length) < 0)
 		return false;
 	facts->n_resolvers = resolv_conf_parse(text, addresses);
 	facts->resolvers = addresses;
@@ -37,18 +38,16 @@ static bool read_from(const char *path, struct network_facts *facts,
 	return facts->n_resolvers;
 }
 
-/* Of the configured file, else the first that names any. */
 static void read_resolvers(const struct config *config, struct network_facts *facts,
 			   struct pf_address addresses[static NETWORKS_RESOLVERS_MAX])
 {
-	bool is_found = false;
+	bool is_found = config->network.resolv_conf[0];
 
-	if (config->network.resolv_conf[0]) {
-		(void)read_from(config->network.resolv_conf, facts, addresses);
-		return;
-	}
-	for (size_t i = 0; !is_found && i < sizeof(resolv_confs) / sizeof(resolv_confs[0]); i++)
-		is_found = read_from(resolv_confs[i], facts, addresses);
+	if (is_found)
+		(void)read_from("", config->network.resolv_conf, facts, addresses);
+	for (size_t i = 0; !is_found && i < N(file_systems) * N(resolv_confs); i++)
+		is_found = read_from(file_systems[i / N(resolv_confs)],
+				     resolv_confs[i % N(resolv_confs)], facts, addresses);
 }
 
 static void say_refused(const struct network_list *list)

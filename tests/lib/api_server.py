@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
-"""A small Kubernetes API server: list and watch over TLS with bearer tokens, and the faults real ones
-have.
+"""A small Kubernetes API server: list and watch over TLS with bearer tokens, and the faults that
+real ones have.
 
 What it answers follows replies recorded from kube-apiserver: the members of a list and their order,
 ADDED, MODIFIED, DELETED and BOOKMARK, an expired watch as an ERROR event with code 410 in a reply

@@ -79,6 +79,31 @@ static void rulesets_are_golden(void **state)
 	}
 }
 
+static void derived_networks_are_golden(void **state)
+{
+	struct made_node *made = made_node_new(0, 0, 0);
+	struct pf_address resolvers[2], server;
+	struct pf_ruleset *ruleset;
+	struct rulebook rulebook;
+	char reason[160], *text;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+
+	assert_int_equal(pf_address_parse("192.0.2.53", &resolvers[0]), 0);
+	assert_int_equal(pf_address_parse("2001:db8::53", &resolvers[1]), 0);
+	assert_int_equal(pf_address_parse("192.0.2.9", &server), 0);
+	const struct network_facts facts = {NULL, &server, resolvers, 2, "resolv.conf"};
+	assert_int_equal(network_list_new(&facts, &made->snapshot.networks), 0);
+	assert_int_equal(compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason), 0);
+	assert_int_equal(pf_ruleset_print(ruleset, stream), 0);
+	fclose(stream);
+	assert_golden("derived.nft", text);
+	free(text);
+	pf_ruleset_free(ruleset);
+	network_list_free(made->snapshot.networks);
+	made_node_free(made);
+}
+
 static void plans_are_golden(void **state)
 {
 	static const struct {
@@ -140,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rulesets_are_golden),
+		cmocka_unit_test(derived_networks_are_golden),
 		cmocka_unit_test(plans_are_golden),
 		cmocka_unit_test(rules_do_not_grow_with_pods),
 		cmocka_unit_test(too_many_endpoints_are_refused_with_a_reason),
