@@ -67,7 +67,6 @@ struct api {
 	struct http_client *client;
 	struct source sources[N_RESOURCES];
 	struct report report;
-	struct pf_address peer; /* family 0: none yet */
 	uint64_t version_acted_on;
 	char said[320]; /* the problem that was told last; "": none */
 	bool was_good;
@@ -135,11 +134,10 @@ static void note_peer(struct api *api, const char *text)
 {
 	struct pf_address peer;
 
-	if (api->access->proxy || pf_address_parse(text, &peer) < 0 ||
-	    pf_address_equal(&peer, &api->peer))
+	if (api->access->proxy || pf_address_parse(text, &peer) < 0)
 		return;
-	api->peer = peer;
-	daemon_schedule(api->daemon, 0);
+	cluster_note_server(api->cluster, &peer);
+	act_on_changes(api);
 }
 
 static void on_head(void *userdata, unsigned status, unsigned retry_after)
@@ -330,11 +328,6 @@ struct api *api_free(struct api *api)
 	report_done(&api->report);
 	free(api);
 	return NULL;
-}
-
-const struct pf_address *api_peer(const struct api *api)
-{
-	return &api->peer;
 }
 
 bool api_is_synced(const struct api *api)

@@ -93,8 +93,6 @@ PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
 			   struct cluster *cluster, struct report *report, struct api **ret_api);
 struct api *api_free(struct api *api);
 bool api_is_synced(const struct api *api);
-/* The server's address; family 0 before the first answer. */
-const struct pf_address *api_peer(const struct api *api);
 
 /* networks.c: what is internal without being listed */
 PF_MUST_CHECK int networks_derive(struct daemon *daemon);

@@ -68,8 +68,6 @@ int networks_derive(struct daemon *daemon)
 		daemon->networks = network_list_free(daemon->networks);
 		return 0;
 	}
-	if (daemon->api)
-		facts.api_server = api_peer(daemon->api);
 	read_resolvers(daemon->config, &facts, resolvers);
 	int r = network_list_new(&facts, &list);
 	if (r < 0)

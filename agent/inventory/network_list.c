@@ -94,6 +94,8 @@ static int add_cluster_network(struct network_list *list, const struct cluster_n
 	case CLUSTER_API_SERVER:
 		return add(list, &network->prefix, NETWORK_API_SERVER, "EndpointSlice default/%s",
 			   network->object);
+	case CLUSTER_CONNECTION:
+		return add(list, &network->prefix, NETWORK_API_SERVER, "connection");
 	}
 	return 0;
 }
@@ -118,10 +120,6 @@ static int fill(struct network_list *list, const struct network_facts *facts,
 		return -ENOMEM;
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = add_cluster_network(list, &networks[i]);
-	if (r == 0 && facts->api_server && facts->api_server->family) {
-		struct pf_prefix prefix = host_prefix(facts->api_server);
-		r = add(list, &prefix, NETWORK_API_SERVER, "connection");
-	}
 	for (size_t i = 0; i < facts->n_resolvers && r == 0; i++) {
 		struct pf_prefix prefix = host_prefix(&facts->resolvers[i]);
 		r = add(list, &prefix, NETWORK_RESOLVER, "%s", facts->resolvers_source);

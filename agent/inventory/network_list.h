@@ -37,8 +37,7 @@ struct network_list {
 
 /* What is known of the networks around. */
 struct network_facts {
-	const struct cluster *cluster;	     /* NULL: none */
-	const struct pf_address *api_server; /* the connected one; family 0: none */
+	const struct cluster *cluster; /* NULL: none */
 	const struct pf_address *resolvers;
 	size_t n_resolvers;
 	const char *resolvers_source;

@@ -3,6 +3,7 @@
  */
 #include "kube/cluster.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,13 @@
 #include "kube/pod_parse.h"
 #include "kube/pod_write.h"
 
+#define CONNECTION "Connection" /* of our own: no kind of Kubernetes */
+
 struct cluster {
 	char *node;
 	struct store *stores[CLUSTER_KINDS];
+	struct pf_address server; /* family 0: not known */
+	uint64_t server_version;
 	struct pod_list *pods; /* NULL: to be made again */
 	uint64_t pods_version; /* of the store it was made of */
 };
@@ -124,7 +129,7 @@ void cluster_end(struct cluster *cluster, enum cluster_kind kind)
 
 uint64_t cluster_version(const struct cluster *cluster)
 {
-	uint64_t version = 0;
+	uint64_t version = cluster->server_version;
 
 	for (size_t i = 0; i < CLUSTER_KINDS; i++)
 		version += store_version(cluster->stores[i]);
@@ -180,6 +185,14 @@ int cluster_know_pods(struct cluster *cluster, const struct pod_list *pods)
 	return 0;
 }
 
+void cluster_note_server(struct cluster *cluster, const struct pf_address *address)
+{
+	if (pf_address_equal(&cluster->server, address))
+		return;
+	cluster->server = *address;
+	cluster->server_version++;
+}
+
 static void write_value(struct json *json, enum cluster_kind kind, const void *value)
 {
 	switch (kind) {
@@ -197,8 +210,25 @@ void cluster_write(const struct cluster *cluster, struct json *json)
 	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++)
 		for (size_t i = 0; i < store_count(cluster->stores[kind]); i++)
 			write_value(json, kind, store_at(cluster->stores[kind], i));
+	if (cluster->server.family) {
+		json_object_begin(json, NULL);
+		json_string(json, "kind", CONNECTION);
+		json_address(json, "address", &cluster->server);
+		json_object_end(json);
+	}
 	json_array_end(json);
 	json_object_end(json);
+}
+
+static void take_connection(struct cluster *cluster, struct json_object *object,
+			    struct object_reader *reader)
+{
+	struct pf_address address;
+
+	if (pf_address_parse(object_text(reader, object, "address", "address"), &address) == 0)
+		cluster_note_server(cluster, &address);
+	else
+		object_complain(reader, "address", "is none");
 }
 
 int cluster_take_item(struct cluster *cluster, struct json_object *object, const char *place,
@@ -210,6 +240,10 @@ int cluster_take_item(struct cluster *cluster, struct json_object *object, const
 	size_t before = report->n_entries;
 	int r;
 
+	if (!strcmp(said, CONNECTION)) {
+		take_connection(cluster, object, &reader);
+		return reader.error < 0 ? reader.error : report->n_entries > before;
+	}
 	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++) {
 		if (strcmp(said, kinds[kind]->kind) != 0)
 			continue;
@@ -245,8 +279,15 @@ static size_t all_networks(const struct cluster *cluster, struct cluster_network
 
 	n = add_networks(stores[CLUSTER_SERVICE_CIDRS], CLUSTER_SERVICE_CIDR, CLUSTER_SERVICE_CIDR,
 			 networks, n);
-	return add_networks(stores[CLUSTER_API_SERVERS], CLUSTER_API_SERVER, CLUSTER_API_SERVER,
-			    networks, n);
+	n = add_networks(stores[CLUSTER_API_SERVERS], CLUSTER_API_SERVER, CLUSTER_API_SERVER,
+			 networks, n);
+	if (cluster->server.family && networks)
+		networks[n] = (struct cluster_network){
+			CLUSTER_CONNECTION,
+			"",
+			{cluster->server, cluster->server.family == AF_INET ? 32 : 128},
+		};
+	return n + (cluster->server.family != 0);
 }
 
 int cluster_networks(const struct cluster *cluster, struct cluster_network **ret_networks,

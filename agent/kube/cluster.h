@@ -43,6 +43,8 @@ void cluster_end(struct cluster *cluster, enum cluster_kind kind);
 /* Grows with every change of what podfence looks at. */
 uint64_t cluster_version(const struct cluster *cluster);
 bool cluster_is_whole(const struct cluster *cluster, enum cluster_kind kind);
+/* Where the API server answered last; family 0: nothing is known. */
+void cluster_note_server(struct cluster *cluster, const struct pf_address *address);
 /* The pods as they are now. The same list as before as long as none has changed: the caller
  * compares pointers. */
 PF_MUST_CHECK int cluster_pods(struct cluster *cluster, struct pod_list **ret_list);
@@ -60,6 +62,7 @@ enum cluster_network_kind {
 	CLUSTER_NODE_POD_CIDR,
 	CLUSTER_SERVICE_CIDR,
 	CLUSTER_API_SERVER,
+	CLUSTER_CONNECTION, /* cluster_note_server() */
 };
 
 struct cluster_network {

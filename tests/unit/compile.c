@@ -83,6 +83,7 @@ static void derived_networks_are_golden(void **state)
 {
 	struct made_node *made = made_node_new(0, 0, 0);
 	struct pf_address resolvers[2], server;
+	struct cluster *cluster;
 	struct pf_ruleset *ruleset;
 	struct rulebook rulebook;
 	char reason[160], *text;
@@ -92,7 +93,9 @@ static void derived_networks_are_golden(void **state)
 	assert_int_equal(pf_address_parse("192.0.2.53", &resolvers[0]), 0);
 	assert_int_equal(pf_address_parse("2001:db8::53", &resolvers[1]), 0);
 	assert_int_equal(pf_address_parse("192.0.2.9", &server), 0);
-	const struct network_facts facts = {NULL, &server, resolvers, 2, "resolv.conf"};
+	assert_int_equal(cluster_new("n", &cluster), 0);
+	cluster_note_server(cluster, &server);
+	const struct network_facts facts = {cluster, resolvers, 2, "resolv.conf"};
 	assert_int_equal(network_list_new(&facts, &made->snapshot.networks), 0);
 	assert_int_equal(compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason), 0);
 	assert_int_equal(pf_ruleset_print(ruleset, stream), 0);
@@ -101,6 +104,7 @@ static void derived_networks_are_golden(void **state)
 	free(text);
 	pf_ruleset_free(ruleset);
 	network_list_free(made->snapshot.networks);
+	cluster_free(cluster);
 	made_node_free(made);
 }
 

@@ -76,7 +76,8 @@ static void everything_is_listed_with_its_source(void **state)
 	assert_int_equal(pf_address_parse("192.0.2.53", &resolvers[0]), 0);
 	assert_int_equal(pf_address_parse("2001:db8::53", &resolvers[1]), 0);
 	assert_int_equal(pf_address_parse("192.0.2.9", &server), 0);
-	text = listed(&(struct network_facts){cluster, &server, resolvers, 2, "/etc/resolv.conf"});
+	cluster_note_server(cluster, &server);
+	text = listed(&(struct network_facts){cluster, resolvers, 2, "/etc/resolv.conf"});
 	assert_string_equal(text, "10.1.0.0/24 pod network (Node n1)\n"
 				  "10.96.0.0/12 service network (ServiceCIDR kubernetes)\n"
 				  "192.0.2.1/32 node address (Node n1)\n"
