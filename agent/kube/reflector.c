@@ -420,8 +420,8 @@ static int feed_list(struct reflector *reflector, const char *bytes, size_t leng
 		case ITEM_SCANNER_ITEM: r = take_item(reflector); break;
 		case ITEM_SCANNER_MEMBER: r = take_member(reflector); break;
 		case ITEM_SCANNER_TOO_LARGE:
-			refuse(reflector, "items[%zu] is larger than %zu KiB", scanner->n_items - 1,
-			       reflector->options.object_limit >> 10);
+			refuse(reflector, "items[%zu] is larger than %zu bytes",
+			       scanner->n_items - 1, reflector->options.object_limit);
 			r = 0;
 			break;
 		case ITEM_SCANNER_MALFORMED:
@@ -483,9 +483,9 @@ static int take_line(struct reflector *reflector)
 		return 0;
 	if (reflector->is_line_too_large) {
 		refuse(reflector,
-		       "an object of the watch is larger than %zu KiB; what was known "
+		       "an object of the watch is larger than %zu bytes; what was known "
 		       "of it stays",
-		       reflector->options.object_limit >> 10);
+		       reflector->options.object_limit);
 		reflector->is_line_too_large = false;
 		return 0;
 	}
