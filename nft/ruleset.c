@@ -235,6 +235,16 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 	return set;
 }
 
+bool pf_ruleset_has_set(const struct pf_ruleset *ruleset, enum pf_family family, const char *table,
+			const char *set)
+{
+	for (size_t i = 0; i < ruleset->n_tables; i++)
+		if (ruleset->tables[i]->family == family &&
+		    !strcmp(ruleset->tables[i]->name, table))
+			return table_set_find(ruleset->tables[i], set);
+	return false;
+}
+
 struct pf_set *pf_set_find(struct pf_table *table, const char *name)
 {
 	return table_set_find(table, name);

@@ -100,13 +100,14 @@ static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
 		compile_bridge(compiler);
 }
 
-int compile(const struct config *config, const struct snapshot *snapshot,
-	    struct pf_ruleset **ret_ruleset, struct rulebook *ret_rulebook,
-	    char ret_reason[static 160])
+static int compile_ruleset(const struct config *config, const struct snapshot *snapshot,
+			   bool is_between, struct pf_ruleset **ret_ruleset,
+			   char ret_reason[static 160])
 {
 	struct compiler compiler = {
 		.config = config,
 		.snapshot = snapshot,
+		.is_between = is_between,
 		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
 		.is_reject = config->fallback.action == CONFIG_ACTION_REJECT,
 	};
@@ -127,6 +128,35 @@ int compile(const struct config *config, const struct snapshot *snapshot,
 		return r == -ENOMEM ? r : COMPILE_E_REFUSED;
 	}
 	*ret_ruleset = ruleset;
-	*ret_rulebook = (struct rulebook){.rejects = compiler.is_reject};
 	return 0;
+}
+
+int compile(const struct config *config, const struct snapshot *snapshot,
+	    struct pf_ruleset **ret_ruleset, struct rulebook *ret_rulebook,
+	    char ret_reason[static 160])
+{
+	int r = compile_ruleset(config, snapshot, false, ret_ruleset, ret_reason);
+
+	if (r == 0)
+		*ret_rulebook = (struct rulebook){
+			.rejects = config->fallback.action == CONFIG_ACTION_REJECT,
+		};
+	return r;
+}
+
+int compile_between(const struct config *config, const struct snapshot *snapshot,
+		    struct pf_ruleset **ret_ruleset, char ret_reason[static 160])
+{
+	return compile_ruleset(config, snapshot, true, ret_ruleset, ret_reason);
+}
+
+bool compile_needs_between(const struct pf_ruleset *before, const struct pf_ruleset *rules)
+{
+	static const char *const sets[] = {INTERNAL4, INTERNAL6};
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+		if (pf_ruleset_has_set(before, PF_FAMILY_INET, PODFENCE_TABLE, sets[i]) !=
+		    pf_ruleset_has_set(rules, PF_FAMILY_INET, PODFENCE_TABLE, sets[i]))
+			return true;
+	return false;
 }

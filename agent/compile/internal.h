@@ -41,7 +41,8 @@
 #define LEVELS_MAX    16 /* depths of the cgroup tree a pod can have */
 
 /* A few linear compares beat an interval set; about ten prefixes cost the same. */
-#define LINEAR_MAX 8
+#define LINEAR_MAX  8
+#define BETWEEN_MAX 256 /* prefixes that are asked for one by one on the way to a set */
 
 /* The compilation in progress: what several stages need. */
 struct compiler {
@@ -49,6 +50,7 @@ struct compiler {
 	const struct snapshot *snapshot; /* or NULL */
 	struct pf_table *inet;
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
+	bool is_between;	 /* compile_between() */
 	bool is_audit;
 	bool is_reject;
 	struct prefix_list internal; /* all of them, configured and derived */

@@ -99,6 +99,20 @@ static size_t count_family(const struct prefix_list *list, uint8_t family)
 	return n;
 }
 
+static bool asks_set(const struct compiler *compiler, uint8_t family)
+{
+	size_t n = count_family(&compiler->internal, family);
+
+	return n > LINEAR_MAX || (n && compiler->is_between);
+}
+
+static bool asks_one_by_one(const struct compiler *compiler, uint8_t family)
+{
+	size_t n = count_family(&compiler->internal, family);
+
+	return n <= LINEAR_MAX || (n <= BETWEEN_MAX && compiler->is_between);
+}
+
 /* Interval sets where lists are long. The IPv6 set also holds what NAT64 makes of internal IPv4; it
  * is asked before the NAT64 prefixes, which are asked before the plain IPv6 networks. */
 static void add_internal_sets(const struct compiler *compiler)
@@ -106,9 +120,9 @@ static void add_internal_sets(const struct compiler *compiler)
 	const struct pf_set_options interval = {.is_interval = true};
 	struct pf_set *four = NULL, *six = NULL;
 
-	if (count_family(&compiler->internal, AF_INET) > LINEAR_MAX)
+	if (asks_set(compiler, AF_INET))
 		four = pf_set_add(compiler->inet, INTERNAL4, &interval, PF_FIELDS({PF_IP_DADDR}));
-	if (count_family(&compiler->internal, AF_INET6) > LINEAR_MAX)
+	if (asks_set(compiler, AF_INET6))
 		six = pf_set_add(compiler->inet, INTERNAL6, &interval, PF_FIELDS({PF_IP6_DADDR}));
 	for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
 		const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
@@ -149,13 +163,12 @@ static void add_lookup_rule(struct pf_chain *chain, const char *set, struct pf_s
 static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
 			       uint8_t family)
 {
-	if (count_family(&compiler->internal, family) > LINEAR_MAX) {
+	if (asks_set(compiler, family))
 		add_lookup_rule(chain, family == AF_INET ? INTERNAL4 : INTERNAL6,
 				family == AF_INET ? daddr4 : daddr6, PF_RETURN, NULL);
-		return;
-	}
 	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
-		if (compiler->internal.prefixes[i].address.family == family)
+		if (asks_one_by_one(compiler, family) &&
+		    compiler->internal.prefixes[i].address.family == family)
 			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_RETURN, NULL);
 }
 
@@ -236,11 +249,12 @@ void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chai
 			    !is_plainly_internal(compiler, prefix))
 				continue;
 			n_plain++;
-			if (n <= LINEAR_MAX)
+			if (asks_one_by_one(compiler, families[k]))
 				add_prefix_rule(chain, prefix, PF_RETURN, NULL);
 		}
-		if (n > LINEAR_MAX && n_plain == n)
-			add_internal_rules(compiler, chain, families[k]);
+		if (asks_set(compiler, families[k]) && n_plain == n)
+			add_lookup_rule(chain, families[k] == AF_INET ? INTERNAL4 : INTERNAL6,
+					families[k] == AF_INET ? daddr4 : daddr6, PF_RETURN, NULL);
 	}
 }
 

@@ -111,6 +111,11 @@ int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, size_t *ret_n_s
 	return 0;
 }
 
+const struct pf_ruleset *fence_current(const struct fence *fence)
+{
+	return fence->current;
+}
+
 int fence_verify(struct fence *fence)
 {
 	struct pf_ruleset *wanted = fence->current, *read;

@@ -22,6 +22,9 @@ struct fence *fence_free(struct fence *fence); /* the rules stay */
  * rules stay. */
 PF_MUST_CHECK int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, size_t *ret_n_steps);
 
+/* What was applied last, or read; the fence's, until the next change. */
+const struct pf_ruleset *fence_current(const struct fence *fence);
+
 /* Reads all back and repairs what differs from what was last applied. 1: something was, 0, or
  * errno. */
 PF_MUST_CHECK int fence_verify(struct fence *fence);

@@ -147,6 +147,21 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot,
 	diag_generation(daemon->generation, snapshot->n_endpoints, n_unresolved, n_steps);
 }
 
+/* Never straight from one way of asking to the other: see compile_needs_between(). */
+static int apply_between(struct daemon *daemon, const struct snapshot *snapshot)
+{
+	struct pf_ruleset *ruleset;
+	char reason[160];
+	size_t n_steps;
+	int r = compile_between(daemon->config, snapshot, &ruleset, reason);
+
+	if (r == COMPILE_E_REFUSED) {
+		diag_rules_not_made(reason);
+		return -EINVAL;
+	}
+	return r < 0 ? r : fence_apply(daemon->fence, ruleset, &n_steps);
+}
+
 static int apply(struct daemon *daemon, struct snapshot *snapshot, struct rulebook *ret_rulebook,
 		 size_t *ret_n_steps)
 {
@@ -157,6 +172,11 @@ static int apply(struct daemon *daemon, struct snapshot *snapshot, struct rulebo
 	if (r == COMPILE_E_REFUSED) {
 		diag_rules_not_made(reason);
 		return -EINVAL;
+	}
+	if (r == 0 && compile_needs_between(fence_current(daemon->fence), ruleset)) {
+		r = apply_between(daemon, snapshot);
+		if (r < 0)
+			pf_ruleset_free(ruleset);
 	}
 	return r < 0 ? r : fence_apply(daemon->fence, ruleset, ret_n_steps);
 }

@@ -163,6 +163,8 @@ const char *pf_ruleset_error(const struct pf_ruleset *ruleset);
 /* The sealed value as nft text that `nft -f` takes. -EIO, -ENOMEM. */
 PF_MUST_CHECK int pf_ruleset_print(const struct pf_ruleset *ruleset, FILE *stream);
 
+bool pf_ruleset_has_set(const struct pf_ruleset *ruleset, enum pf_family family, const char *table,
+			const char *set);
 size_t pf_ruleset_n_tables(const struct pf_ruleset *ruleset);
 size_t pf_ruleset_n_rules(const struct pf_ruleset *ruleset);
 size_t pf_ruleset_n_elements(const struct pf_ruleset *ruleset);

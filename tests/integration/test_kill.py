@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: podfence authors
+"""Killed 200 times at random moments under traffic, each life with other rules to put in force than
+the one before: what is denied throughout never gets a packet, what is allowed throughout loses
+none, and in the end nothing has gathered."""
+import os
+import pathlib
+import random
+import signal
+import time
+
+import common  # noqa: F401
+import netns
+import tap
+from agent import Agent
+from flood import Flood
+from lab import Lab
+
+LIVES = 200
+LONGEST = 0.08  # seconds; a start to "ready" takes about half of it
+OTHER_NETWORKS = [["192.0.2.0/24"], [f"192.0.2.{i}/32" for i in range(20)], []]
+
+
+def rules() -> list[str]:
+    """The ruleset without its counts."""
+    lines = netns.run("nft", "list", "ruleset").splitlines()
+    return sorted(line for line in lines if "packets" not in line)
+
+
+def resources(agent: Agent) -> tuple[int, int]:
+    """Open descriptors, anonymous memory in kB."""
+    proc = pathlib.Path(f"/proc/{agent.process.pid}")
+    memory = next(line for line in (proc / "status").read_text().splitlines()
+                  if line.startswith("RssAnon"))
+    return len(os.listdir(proc / "fd")), int(memory.split()[1])
+
+
+def live(agent: Agent, life: int, chance: random.Random) -> None:
+    internal = agent.settings["network"]["internal"][:2] + OTHER_NETWORKS[life % 3]
+    agent.configure(network={"internal": internal}, default={"action": ("drop", "reject")[life % 2]})
+    agent.start(is_awaited=False)
+    time.sleep(chance.random() * LONGEST)
+    agent.stop(signal.SIGKILL)
+
+
+def test(check: tap.Tap) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"# seed {seed}")
+    chance = random.Random(seed)
+    with Lab() as lab:
+        lab.add_bridge()
+        lab.add_pod("routed")
+        lab.add_pod("bridged", bridge="cni0")
+        lab.add_pod("host", is_host_network=True)
+        lab.write_pods()
+        agent = lab.agent()
+        agent.start()
+        agent.wait_endpoints(len(lab.pods))
+        before, (n_files, memory) = rules(), resources(agent)
+        generations = agent.generations()
+        agent.stop(signal.SIGKILL)
+        flood = Flood(lab, lab.pods)
+        for life in range(LIVES):
+            live(agent, life, chance)
+        n_ready = agent.generations() - generations
+        check.check(0 < n_ready < LIVES, f"{n_ready} of {LIVES} lives put rules in force",
+                    "all or none were killed too late")
+        agent.configure(network={"internal": agent.settings["network"]["internal"][:2]},
+                        default={"action": "drop"})
+        agent.start()
+        flood.end(check, f"{LIVES} kills")
+        agent.wait_endpoints(len(lab.pods))
+        check.equal(rules(), before, "the rules are what they were")
+        agent.stop()
+        agent.start()
+        check.equal(resources(agent)[0], n_files, "as many descriptors as in the first life")
+        check.check(resources(agent)[1] <= memory + 512, "no more memory than in the first life",
+                    f"{resources(agent)[1]} kB, first {memory} kB")
+        check.equal(agent.stop(), 0, "ends well")
+
+
+tap.main(test)
