@@ -37,7 +37,8 @@ def resources(agent: Agent) -> tuple[int, int]:
 
 def live(agent: Agent, life: int, chance: random.Random) -> None:
     internal = agent.settings["network"]["internal"][:2] + OTHER_NETWORKS[life % 3]
-    agent.configure(network={"internal": internal}, default={"action": ("drop", "reject")[life % 2]})
+    agent.configure(network={"internal": internal},
+                    default={"action": ("drop", "reject")[life % 2]})
     agent.start(is_awaited=False)
     time.sleep(chance.random() * LONGEST)
     agent.stop(signal.SIGKILL)
