@@ -1,137 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Pods as a list and a watch tell of them, by the store of their own and by the one that holds all
- * kinds: both keep the same promises. */
+ * Pods as a list and a watch tell of them. */
 #include <stdio.h>
 
 #include "kube/cluster.h"
-#include "kube/pod_store.h"
 
 #include "test.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
-struct port {
-	void *(*open)(void);
-	void (*close)(void *store);
-	void (*begin)(void *store);
-	int (*put)(void *store, struct json_object *object, struct report *report);
-	int (*remove)(void *store, struct json_object *object);
-	void (*end)(void *store);
-	int (*fill)(void *store, const struct pod_list *list);
-	int (*list)(void *store, struct pod_list **ret_list);
-};
-
-static void *open_own(void)
-{
-	struct pod_store *store;
-
-	assert_int_equal(pod_store_new("n1", &store), 0);
-	return store;
-}
-
-static void close_own(void *store)
-{
-	assert_null(pod_store_free(store));
-}
-
-static void begin_own(void *store)
-{
-	pod_store_begin(store);
-}
-
-static int put_own(void *store, struct json_object *object, struct report *report)
-{
-	return pod_store_put(store, object, "p", report);
-}
-
-static int remove_own(void *store, struct json_object *object)
-{
-	return pod_store_remove(store, object);
-}
-
-static void end_own(void *store)
-{
-	pod_store_end(store);
-}
-
-static int fill_own(void *store, const struct pod_list *list)
-{
-	return pod_store_fill(store, list);
-}
-
-static int list_own(void *store, struct pod_list **ret_list)
-{
-	return pod_store_list(store, ret_list);
-}
-
-static void *open_cluster(void)
-{
-	struct cluster *cluster;
-
-	assert_int_equal(cluster_new("n1", &cluster), 0);
-	return cluster;
-}
-
-static void close_cluster(void *cluster)
-{
-	assert_null(cluster_free(cluster));
-}
-
-static void begin_cluster(void *cluster)
-{
-	cluster_begin(cluster, CLUSTER_PODS);
-}
-
-static int put_cluster(void *cluster, struct json_object *object, struct report *report)
-{
-	return cluster_put(cluster, CLUSTER_PODS, object, "p", report);
-}
-
-static int remove_cluster(void *cluster, struct json_object *object)
-{
-	cluster_remove(cluster, CLUSTER_PODS, object);
-	return 0;
-}
-
-static void end_cluster(void *cluster)
-{
-	cluster_end(cluster, CLUSTER_PODS);
-}
-
-static int fill_cluster(void *cluster, const struct pod_list *list)
-{
-	return cluster_know_pods(cluster, list);
-}
-
-static int list_cluster(void *cluster, struct pod_list **ret_list)
-{
-	return cluster_pods(cluster, ret_list);
-}
-
-static const struct port ports[] = {
-	{open_own, close_own, begin_own, put_own, remove_own, end_own, fill_own, list_own},
-	{open_cluster, close_cluster, begin_cluster, put_cluster, remove_cluster, end_cluster,
-	 fill_cluster, list_cluster},
-};
-
 struct world {
-	const struct port *port;
-	void *store;
+	struct cluster *cluster;
 	struct report report;
 };
 
-/* Runs a test with each store. */
-static void with_each(void (*test)(struct world *world))
+static void with_one(void (*test)(struct world *world))
 {
-	for (size_t i = 0; i < N(ports); i++) {
-		struct world world = {&ports[i], ports[i].open()};
-		report_init(&world.report);
-		test(&world);
-		report_done(&world.report);
-		ports[i].close(world.store);
-	}
+	struct world world = {};
+
+	assert_int_equal(cluster_new("n1", &world.cluster), 0);
+	report_init(&world.report);
+	test(&world);
+	report_done(&world.report);
+	assert_null(cluster_free(world.cluster));
 }
 
 static void put(struct world *world, const char *text)
@@ -139,7 +31,7 @@ static void put(struct world *world, const char *text)
 	struct json_object *object = json_tokener_parse(text);
 
 	assert_true(object || !strcmp(text, "null"));
-	assert_int_equal(world->port->put(world->store, object, &world->report), 0);
+	assert_int_equal(cluster_put(world->cluster, CLUSTER_PODS, object, "p", &world->report), 0);
 	json_object_put(object);
 }
 
@@ -147,25 +39,25 @@ static void take_away(struct world *world, const char *text)
 {
 	struct json_object *object = json_tokener_parse(text);
 
-	assert_int_equal(world->port->remove(world->store, object), 0);
+	cluster_remove(world->cluster, CLUSTER_PODS, object);
 	json_object_put(object);
 }
 
 static void begin(struct world *world)
 {
-	world->port->begin(world->store);
+	cluster_begin(world->cluster, CLUSTER_PODS);
 }
 
 static void end(struct world *world)
 {
-	world->port->end(world->store);
+	cluster_end(world->cluster, CLUSTER_PODS);
 }
 
 static struct pod_list *list_of(struct world *world)
 {
 	struct pod_list *list;
 
-	assert_int_equal(world->port->list(world->store, &list), 0);
+	assert_int_equal(cluster_pods(world->cluster, &list), 0);
 	return list;
 }
 
@@ -237,7 +129,7 @@ static void keep_what_is_put(struct world *world)
 
 static void what_is_put_is_there(void **state)
 {
-	with_each(keep_what_is_put);
+	with_one(keep_what_is_put);
 }
 
 static void sweep_at_the_end(struct world *world)
@@ -267,7 +159,7 @@ static void sweep_at_the_end(struct world *world)
 
 static void only_an_end_sweeps(void **state)
 {
-	with_each(sweep_at_the_end);
+	with_one(sweep_at_the_end);
 }
 
 static const struct {
@@ -311,7 +203,7 @@ static void keep_what_was_known(struct world *world)
 
 static void a_refused_pod_is_what_was_known_of_it(void **state)
 {
-	with_each(keep_what_was_known);
+	with_one(keep_what_was_known);
 }
 
 static void survive_what_is_no_pod(struct world *world)
@@ -336,7 +228,7 @@ static void survive_what_is_no_pod(struct world *world)
 
 static void what_is_no_pod_is_survived(void **state)
 {
-	with_each(survive_what_is_no_pod);
+	with_one(survive_what_is_no_pod);
 }
 
 static void leave_out_what_does_not_run_here(struct world *world)
@@ -362,7 +254,7 @@ static void leave_out_what_does_not_run_here(struct world *world)
 
 static void pods_that_do_not_run_here_are_gone(void **state)
 {
-	with_each(leave_out_what_does_not_run_here);
+	with_one(leave_out_what_does_not_run_here);
 }
 
 /* The next list is the same one, or another one, as this says. */
@@ -420,7 +312,7 @@ static void keep_the_list(struct world *world)
 
 static void the_list_is_the_same_while_nothing_changes(void **state)
 {
-	with_each(keep_the_list);
+	with_one(keep_the_list);
 }
 
 /* Lists outlive what happens to their store, and unchanged pods are shared between them. */
@@ -443,41 +335,42 @@ static void share_pods(struct world *world)
 
 static void lists_do_not_change(void **state)
 {
-	with_each(share_pods);
+	with_one(share_pods);
 }
 
 static void fill_with_a_list(struct world *world)
 {
-	struct world other = {world->port, world->port->open()};
+	struct world other = {};
 	struct pod_list *filled;
 
+	assert_int_equal(cluster_new("n1", &other.cluster), 0);
 	report_init(&other.report);
 	put(&other, POD("a", "p2", "2"));
 	put(&other, POD("a", "p3", "3"));
 	struct pod_list *list = list_of(&other);
 	put(world, POD("a", "p1", "1"));
 	put(world, POD("a", "p2", "1"));
-	assert_int_equal(world->port->fill(world->store, list), 0);
+	assert_int_equal(cluster_know_pods(world->cluster, list), 0);
 	assert_pods(world, "a/p2=2 a/p3=3 ");
 	filled = list_of(world);
 	assert_ptr_equal(filled->pods[0], list->pods[0]);
-	assert_int_equal(world->port->fill(world->store, list), 0);
+	assert_int_equal(cluster_know_pods(world->cluster, list), 0);
 	assert_same(world, &filled, true);
 	pod_list_free(filled);
 	report_done(&other.report);
-	world->port->close(other.store);
+	cluster_free(other.cluster);
 	assert_string_equal(list->pods[0]->name, "p2");
 	pod_list_free(list);
 	list = pod_list_empty();
 	assert_non_null(list);
-	assert_int_equal(world->port->fill(world->store, list), 0);
+	assert_int_equal(cluster_know_pods(world->cluster, list), 0);
 	assert_pods(world, "");
 	pod_list_free(list);
 }
 
 static void a_list_can_fill_it(void **state)
 {
-	with_each(fill_with_a_list);
+	with_one(fill_with_a_list);
 }
 
 static void hold_many(struct world *world)
@@ -509,25 +402,25 @@ static void hold_many(struct world *world)
 
 static void many_pods_are_sorted(void **state)
 {
-	with_each(hold_many);
+	with_one(hold_many);
 }
 
-static void a_store_says_whether_it_has_changed(void **state)
+static void say_changes(struct world *world)
 {
-	struct world world = {&ports[0], open_own()};
+	uint64_t version = cluster_version(world->cluster);
 
-	report_init(&world.report);
-	assert_true(pod_store_has_changed(world.store));
-	assert_pods(&world, "");
-	assert_false(pod_store_has_changed(world.store));
-	put(&world, POD("a", "p1", "1"));
-	assert_true(pod_store_has_changed(world.store));
-	assert_pods(&world, "a/p1=1 ");
-	put(&world, POD("a", "p1", "1"));
-	assert_false(pod_store_has_changed(world.store));
-	report_done(&world.report);
-	assert_null(pod_store_free(world.store));
-	assert_null(pod_store_free(NULL));
+	put(world, POD("a", "p1", "1"));
+	assert_true(cluster_version(world->cluster) > version);
+	version = cluster_version(world->cluster);
+	put(world, POD("a", "p1", "1"));
+	assert_int_equal(cluster_version(world->cluster), version);
+	take_away(world, POD("a", "p1", "1"));
+	assert_true(cluster_version(world->cluster) > version);
+}
+
+static void the_version_says_whether_it_has_changed(void **state)
+{
+	with_one(say_changes);
 }
 
 int main(void)
@@ -542,7 +435,7 @@ int main(void)
 		cmocka_unit_test(lists_do_not_change),
 		cmocka_unit_test(a_list_can_fill_it),
 		cmocka_unit_test(many_pods_are_sorted),
-		cmocka_unit_test(a_store_says_whether_it_has_changed),
+		cmocka_unit_test(the_version_says_whether_it_has_changed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
