@@ -107,11 +107,24 @@ static const char *find_problem(const struct api *api)
 	return "";
 }
 
+/* But for numbers ("after 12 ms"). */
+static bool is_same_sentence(const char *a, const char *b)
+{
+	static const char digits[] = "0123456789";
+
+	for (;; a++, b++) {
+		a += strspn(a, digits);
+		b += strspn(b, digits);
+		if (*a != *b || !*a)
+			return *a == *b;
+	}
+}
+
 static void say_problem(struct api *api)
 {
 	const char *problem = find_problem(api);
 
-	if (problem[0] && strcmp(problem, api->said) != 0)
+	if (problem[0] && !is_same_sentence(problem, api->said))
 		diag_api_problem(api->access->server, problem);
 	else if (!problem[0] && (api->said[0] || !api->was_good) && api_is_synced(api))
 		diag_api_good(api->access->server);
