@@ -37,8 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		size_t size = end ? (size_t)(end - bytes) - at : length - at;
 		replies[n] = (struct reply){
 			.status = size ? status_of(bytes[at]) : 0,
-			.body = size ? (const char *)bytes + at + 1 : NULL,
-			.length = size ? size - 1 : 0,
+			.body = size > 1 ? (const char *)bytes + at + 1 : NULL,
+			.length = size > 1 ? size - 1 : 0,
 			.error = size && bytes[at] & 0x80 ? "cut" : NULL,
 			.seconds = size ? bytes[at] & 0x40 : 0,
 		};

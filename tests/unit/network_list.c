@@ -128,8 +128,8 @@ static void what_is_too_large_is_refused(void **state)
 static void what_is_wrong_is_named(void **state)
 {
 	static const char *const objects[] = {
-		"{\"kind\":\"ServiceCIDR\",\"metadata\":{\"name\":\"c\"},\"spec\":{\"cidrs\":["
-		"\"10.0.0.1/8\",7,\"a\",\"10.9.0.0/16\"]}}",
+		("{\"kind\":\"ServiceCIDR\",\"metadata\":{\"name\":\"c\"},\"spec\":{\"cidrs\":["
+		 "\"10.0.0.1/8\",7,\"a\",\"10.9.0.0/16\"]}}"),
 		"{\"kind\":\"ServiceCIDR\",\"metadata\":{\"name\":\"No Name\"}}",
 		"{\"kind\":\"ServiceCIDR\"}",
 		"{\"kind\":\"Secret\",\"metadata\":{\"name\":\"c\"}}",
