@@ -101,29 +101,34 @@ static void what_is_kept_is_what_was_known(void **state)
 	buffer_done(&again);
 }
 
-static void one_wrong_byte_is_damage(void **state)
+/* The boot id is for people: nothing hangs on it. All else is noticed. */
+static void one_wrong_bit_is_damage(void **state)
 {
-	struct buffer text = known();
-	struct cluster *cluster;
+	struct buffer text = known(), again = BUFFER_INIT;
+	const char *boot = memmem(text.bytes, text.length, "\"boot\":\"a boot\"", 15);
 
-	/* The boot id is for people: nothing hangs on it. */
-	char *boot = memmem(text.bytes, text.length, "a boot", 6);
 	assert_non_null(boot);
-	for (size_t i = 0; i < text.length; i++) {
-		if (text.bytes + i >= boot && text.bytes + i < boot + 6)
-			continue;
-		text.bytes[i] ^= 1;
+	for (size_t i = 0; i < text.length * 8; i++) {
+		const char *wrong = &text.bytes[i / 8];
+		struct cluster *cluster = NULL;
+		text.bytes[i / 8] ^= (char)(1 << i % 8);
 		int r = parse(text.bytes, text.length, "n1", &cluster);
-		if (r == 0) /* "boot" the key */
-			assert_in_range(i, (size_t)(boot - text.bytes) - 12,
-					(size_t)(boot - text.bytes) + 8);
-		else
+		text.bytes[i / 8] ^= (char)(1 << i % 8);
+		if (wrong < boot || wrong >= boot + 15)
 			assert_int_equal(r, LAST_KNOWN_E_DAMAGED);
-		if (r == 0)
-			cluster_free(cluster);
-		text.bytes[i] ^= 1;
+		if (r) {
+			assert_int_equal(r, LAST_KNOWN_E_DAMAGED);
+			assert_null(cluster);
+			continue;
+		}
+		buffer_clear(&again);
+		last_known_format("a boot", cluster, &again);
+		assert_int_equal(again.length, text.length);
+		assert_memory_equal(again.bytes, text.bytes, text.length);
+		cluster_free(cluster);
 	}
 	buffer_done(&text);
+	buffer_done(&again);
 }
 
 static void what_is_cut_is_damage(void **state)
@@ -179,14 +184,100 @@ static void a_damaged_file_is_set_aside(void **state)
 	assert_int_equal(rmdir(directory), 0);
 }
 
+static struct buffer file_bytes(const char *path)
+{
+	struct buffer buffer = BUFFER_INIT;
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	char *room = buffer_extend(&buffer, 65536);
+	assert_non_null(room);
+	ssize_t n = read(fd, room, 65536);
+	assert_in_range(n, 0, 65535);
+	buffer.length = (size_t)n;
+	close(fd);
+	return buffer;
+}
+
+static void assert_holds(const char *path, const struct buffer *expected)
+{
+	struct buffer bytes = file_bytes(path);
+
+	assert_int_equal(bytes.length, expected->length);
+	assert_memory_equal(bytes.bytes, expected->bytes, bytes.length);
+	buffer_done(&bytes);
+}
+
+/* A second name holds on to the old file: nothing was written into it. */
+static void a_file_is_replaced_whole(void **state)
+{
+	char directory[] = "/tmp/last-known-XXXXXX", path[128], held[160], fresh[160];
+	struct buffer old = known(), new = BUFFER_INIT;
+
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/%s", directory, LAST_KNOWN_NAME);
+	snprintf(held, sizeof(held), "%s.held", path);
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	buffer_add_text(&new, "shorter\n");
+	assert_int_equal(last_known_save(directory, &old), 0);
+	assert_int_equal(link(path, held), 0);
+	assert_int_equal(last_known_save(directory, &new), 0);
+	assert_holds(path, &new);
+	assert_holds(held, &old);
+	assert_int_equal(access(fresh, F_OK), -1);
+	/* what a crash left behind */
+	assert_int_equal(rename(held, fresh), 0);
+	assert_int_equal(last_known_save(directory, &new), 0);
+	assert_holds(path, &new);
+	assert_int_equal(access(fresh, F_OK), -1);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	buffer_done(&old);
+	buffer_done(&new);
+}
+
+static void what_cannot_be_saved_leaves_the_old_file(void **state)
+{
+	char directory[] = "/tmp/last-known-XXXXXX", path[128], fresh[160], within[160];
+	struct buffer text = known(), broken = {.is_broken = true};
+
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/%s", directory, LAST_KNOWN_NAME);
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	snprintf(within, sizeof(within), "%s/a/b", directory);
+	assert_int_equal(last_known_save(directory, &text), 0);
+	assert_int_equal(last_known_save(directory, &broken), -ENOMEM);
+	assert_holds(path, &text);
+	assert_int_equal(mkdir(fresh, 0700), 0);
+	assert_int_equal(last_known_save(directory, &text), -EISDIR);
+	assert_int_equal(rmdir(fresh), 0);
+	assert_int_equal(symlink(path, fresh), 0);
+	assert_int_equal(last_known_save(directory, &text), -ELOOP);
+	assert_int_equal(unlink(fresh), 0);
+	assert_holds(path, &text);
+	assert_int_equal(last_known_save(path, &text), -ENOTDIR);
+	assert_int_equal(last_known_save(within, &text), -ENOENT);
+	assert_holds(path, &text);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	/* the directory itself is made */
+	assert_int_equal(last_known_save(directory, &text), 0);
+	assert_holds(path, &text);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	buffer_done(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_kept_is_what_was_known),
-		cmocka_unit_test(one_wrong_byte_is_damage),
+		cmocka_unit_test(one_wrong_bit_is_damage),
 		cmocka_unit_test(what_is_cut_is_damage),
 		cmocka_unit_test(another_node_is_not_this_one),
 		cmocka_unit_test(a_damaged_file_is_set_aside),
+		cmocka_unit_test(a_file_is_replaced_whole),
+		cmocka_unit_test(what_cannot_be_saved_leaves_the_old_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
