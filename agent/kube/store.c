@@ -131,16 +131,22 @@ void store_begin(struct store *store)
 	store->list++;
 }
 
+static bool find_named(const struct store *store, struct json_object *object, size_t *ret_at)
+{
+	const char *namespace, *name;
+	bool is_there = false;
+
+	if (store->kind->peek(object, &namespace, &name))
+		*ret_at = place_of(store, namespace, name, &is_there);
+	return is_there;
+}
+
 /* A refused one is there all the same: a list that names it does not sweep it. */
 static void keep(struct store *store, struct json_object *object)
 {
-	const char *namespace, *name;
-	bool is_there;
+	size_t at;
 
-	if (!store->kind->peek(object, &namespace, &name))
-		return;
-	size_t at = place_of(store, namespace, name, &is_there);
-	if (is_there)
+	if (find_named(store, object, &at))
 		store->entries[at].list = store->list;
 }
 
@@ -161,13 +167,9 @@ int store_put(struct store *store, struct json_object *object, const char *place
 
 void store_remove(struct store *store, struct json_object *object)
 {
-	const char *namespace, *name;
-	bool is_there;
+	size_t at;
 
-	if (!store->kind->peek(object, &namespace, &name))
-		return;
-	size_t at = place_of(store, namespace, name, &is_there);
-	if (is_there)
+	if (find_named(store, object, &at))
 		remove_at(store, at);
 }
 

@@ -10,21 +10,14 @@ import signal
 import time
 
 import common  # noqa: F401
-import netns
 import tap
 from agent import Agent
 from flood import Flood
-from lab import Lab
+from lab import Lab, rules
 
 LIVES = 200
 LONGEST = 0.08  # seconds; a start to "ready" takes about half of it
 OTHER_NETWORKS = [["192.0.2.0/24"], [f"192.0.2.{i}/32" for i in range(20)], []]
-
-
-def rules() -> list[str]:
-    """The ruleset without its counts."""
-    lines = netns.run("nft", "list", "ruleset").splitlines()
-    return sorted(line for line in lines if "packets" not in line)
 
 
 def resources(agent: Agent) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import netns
 import tap
 import traffic
 from agent import Agent
-from lab import EXTERNAL, OPEN_PORT, Lab
+from lab import EXTERNAL, OPEN_PORT, Lab, rules
 from pods import Pod
 
 CHANGES = {
@@ -30,12 +30,6 @@ def leaks(lab: Lab, pods: list[Pod]) -> list:
         for version in (4, 6):
             pod.call(traffic.udp_send, EXTERNAL[version], OPEN_PORT)
     return lab.left(mark)
-
-
-def rules() -> list[str]:
-    """The ruleset without its counts."""
-    lines = netns.run("nft", "list", "ruleset").splitlines()
-    return sorted(line for line in lines if "packets" not in line)
 
 
 def tamper(lab: Lab, agent: Agent, check: tap.Tap, what: str, command: tuple[str, ...]) -> None:

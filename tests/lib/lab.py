@@ -41,6 +41,12 @@ OPEN_PORT = 8080  # TCP listeners in ext and int
 MARKER_PORT = 9  # discard: only settle() sends there
 
 
+def rules() -> list[str]:
+    """The ruleset without its counts."""
+    lines = netns.run("nft", "list", "ruleset").splitlines()
+    return sorted(line for line in lines if "packets" not in line)
+
+
 class Lab:
     def __init__(self, rp_filter: int = 0) -> None:
         self.pods: list[Pod] = []
