@@ -601,9 +601,9 @@ static void a_server_can_ask_for_patience(void **state)
 		reflector_status(world.reflector, 429, cases[i].retry_after);
 		end(&world, NULL, cases[i].random);
 		assert_int_equal(delay(&world), cases[i].delay);
-		/* It is of this reply. */
+		/* It was that reply's; now there is none. */
 		ask(&world, PATH "&resourceVersion=0");
-		answer(&world, 429, "");
+		end(&world, "Connection refused", HIGHEST);
 		assert_int_equal(delay(&world), 2 * SECOND - 1);
 		world_done(&world);
 	}
@@ -868,7 +868,10 @@ static const struct {
 	{META("") "\"items\":[]}", "the list has no usable metadata.resourceVersion"},
 	{META("\"resourceVersion\":5") "\"items\":[]}", "no usable metadata.resourceVersion"},
 	{LIST("") "]}", "no usable metadata.resourceVersion"},
-	{LIST("1&watch=1") "]}", "no usable metadata.resourceVersion"},
+	{LIST("1&watch") "]}", "no usable metadata.resourceVersion"},
+	{LIST("1=2") "]}", "no usable metadata.resourceVersion"},
+	{LIST("1 2") "]}", "no usable metadata.resourceVersion"},
+	{LIST("1#2") "]}", "no usable metadata.resourceVersion"},
 	{LIST("1\\r\\nHost: x") "]}", "no usable metadata.resourceVersion"},
 	{"{\"kind\":\"PodList\",\"metadata\":[],\"items\":[]}",
 	 "no usable metadata.resourceVersion"},
@@ -949,7 +952,7 @@ static const struct {
 	{"{\"kind\":\"Status\",\"code\":410}\n", "the watch has an event of type \"\""},
 	{"{\"type\":\"BOOKMARK\"}\n", "an object of the watch has no usable resourceVersion"},
 	{EVENT("BOOKMARK", "[]"), "an object of the watch has no usable resourceVersion"},
-	{BOOKMARK("6&watch=0"), "an object of the watch has no usable resourceVersion"},
+	{BOOKMARK("6&watch"), "an object of the watch has no usable resourceVersion"},
 	{"{\"type\":\"ERROR\"}\n", "the server ended the watch: "},
 	{EVENT("ERROR", "{\"code\":\"410\",\"message\":5}"), "the server ended the watch: "},
 };
