@@ -132,6 +132,11 @@ int access_read_in_cluster(const char *directory, const char *server, struct rep
 			       &access->token);
 	if (r == 0)
 		r = access_refresh(access);
+	if (r < 0 && r != -ENOMEM) {
+		report_add(report, access && access->token_path ? access->token_path : directory,
+			   "%s", strerrordesc_np(-r));
+		r = ACCESS_E_INVALID;
+	}
 	if (r != 0) {
 		access_free(access);
 		return r;

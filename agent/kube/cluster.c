@@ -237,18 +237,19 @@ int cluster_take_item(struct cluster *cluster, struct json_object *object, const
 	struct object_reader reader = {.place = (char *)(uintptr_t)place, .report = report};
 	struct json_object *root = json_object_is_type(object, json_type_object) ? object : NULL;
 	const char *said = object_text(&reader, root, "kind", "kind");
-	size_t before = report->n_entries;
+	size_t before = report->n_entries + report->n_left_out;
 	int r;
 
 	if (!strcmp(said, CONNECTION)) {
 		take_connection(cluster, object, &reader);
-		return reader.error < 0 ? reader.error : report->n_entries > before;
+		return reader.error < 0 ? reader.error
+					: report->n_entries + report->n_left_out > before;
 	}
 	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++) {
 		if (strcmp(said, kinds[kind]->kind) != 0)
 			continue;
 		r = cluster_put(cluster, kind, object, place, report);
-		return r < 0 ? r : report->n_entries > before;
+		return r < 0 ? r : report->n_entries + report->n_left_out > before;
 	}
 	object_complain(&reader, "kind", "\"%.64s\" is none of ours", said);
 	return reader.error < 0 ? reader.error : 1;

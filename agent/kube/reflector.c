@@ -65,7 +65,7 @@ struct reflector {
 	bool has_failed, is_expired, has_said_something;
 	char why[PROBLEM_MAX];
 	struct item_scanner scanner; /* of a list */
-	bool is_scanning, has_kind;
+	bool is_scanning, has_kind, has_version;
 	struct buffer line; /* of a watch, or of an error's body */
 	bool is_line_too_large;
 };
@@ -212,7 +212,8 @@ static void reset_reply(struct reflector *reflector)
 	reflector->status = 0;
 	reflector->retry_after = 0;
 	reflector->has_failed = reflector->is_expired = reflector->has_said_something = false;
-	reflector->is_scanning = reflector->has_kind = reflector->is_line_too_large = false;
+	reflector->is_scanning = reflector->has_kind = reflector->has_version = false;
+	reflector->is_line_too_large = false;
 	reflector->why[0] = '\0';
 	buffer_clear(&reflector->line);
 }
@@ -383,6 +384,7 @@ static int take_list_metadata(struct reflector *reflector, struct json_object *v
 
 	if (!take_version(reflector, value))
 		return fail(reflector, "the list has no usable metadata.resourceVersion");
+	reflector->has_version = true;
 	if (strlen(next) >= CONTINUE_MAX)
 		return fail(reflector, "metadata.continue of the list is too long");
 	memcpy(reflector->next_page, next, strlen(next) + 1);
@@ -595,7 +597,7 @@ static void check_list_end(struct reflector *reflector)
 		fail(reflector, "the list ends in the middle");
 	else if (!reflector->has_kind || !scanner->has_items)
 		fail(reflector, "the reply is no list: it has no kind or no items");
-	else if (!reflector->version[0])
+	else if (!reflector->has_version)
 		fail(reflector, "the list has no metadata.resourceVersion");
 }
 
@@ -619,6 +621,12 @@ static void list_again(struct reflector *reflector, bool must_be_current)
 	reflector->must_be_current = must_be_current;
 }
 
+/* Who asks and how often is what such a status is about, not what was asked for. */
+static bool is_about_us(unsigned status)
+{
+	return status == 401 || status == 403 || status == 429;
+}
+
 static void begin_anew(struct reflector *reflector, uint64_t now_usec, uint32_t random)
 {
 	bool is_refused = reflector->status >= 400;
@@ -633,15 +641,14 @@ static void begin_anew(struct reflector *reflector, uint64_t now_usec, uint32_t 
 		list_again(reflector, true);
 	} else if (reflector->mode == MODE_LIST) {
 		/* Perhaps it is the version that the server does not like. */
-		list_again(reflector,
-			   reflector->must_be_current ||
-				   (is_refused && reflector->status != 401 &&
-				    reflector->status != 403 && reflector->status != 429));
-	} else if (reflector->status == 200 && reflector->has_failed) {
+		list_again(reflector, reflector->must_be_current ||
+					      (is_refused && !is_about_us(reflector->status)));
+	} else if ((reflector->status == 200 && reflector->has_failed) ||
+		   (is_refused && !is_about_us(reflector->status))) {
 		list_again(reflector, false);
 	}
-	reflector->is_absent = reflector->status == 404 && reflector->options.may_be_absent;
-	if (reflector->is_absent) {
+	if (reflector->status == 404 && reflector->options.may_be_absent) {
+		reflector->is_absent = true;
 		reflector->due_usec = now_usec + ABSENT_USEC / 2 +
 				      (ABSENT_USEC / 2 * (uint64_t)random >> 32);
 		reflector->problem[0] = '\0';
@@ -651,10 +658,17 @@ static void begin_anew(struct reflector *reflector, uint64_t now_usec, uint32_t 
 }
 
 /* How a watch ends tells nothing; how long it held does. */
-static bool has_held(const struct reflector *reflector, uint64_t now_usec)
+static bool has_held_long(const struct reflector *reflector, uint64_t now_usec)
 {
 	return reflector->mode == MODE_WATCH && reflector->status == 200 &&
-	       (reflector->has_said_something || now_usec - reflector->begun_usec >= HELD_USEC);
+	       now_usec - reflector->begun_usec >= HELD_USEC;
+}
+
+static bool has_held(const struct reflector *reflector, uint64_t now_usec)
+{
+	return has_held_long(reflector, now_usec) ||
+	       (reflector->mode == MODE_WATCH && reflector->status == 200 &&
+		reflector->has_said_something);
 }
 
 void reflector_end(struct reflector *reflector, const char *error, uint64_t now_usec,
@@ -662,7 +676,8 @@ void reflector_end(struct reflector *reflector, const char *error, uint64_t now_
 {
 	bool was_watch = reflector->mode == MODE_WATCH, is_broken_off = false;
 
-	if (has_held(reflector, now_usec) && !reflector->has_failed)
+	if (has_held_long(reflector, now_usec) ||
+	    (has_held(reflector, now_usec) && !reflector->has_failed))
 		reflector->n_failures = 0;
 	if (reflector->status && reflector->status != 200) {
 		say_status(reflector);

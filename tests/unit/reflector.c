@@ -233,6 +233,66 @@ static void a_kind_may_be_absent(void **state)
 	      "not synced\n");
 }
 
+#define BARE "{\"kind\":\"PodList\",\"items\":[]}"
+
+/* Its version would be the one of the list before, and everything would be swept. */
+static void a_list_without_a_version_is_none(void **state)
+{
+	check(&options,
+	      REPLIES({200, LIST("5", "", NAMED("a"))}, {410, EXPIRED}, {200, BARE},
+		      {200, LIST("7", ",\"continue\":\"x\"", NAMED("a"))}, {200, BARE}, {0}),
+	      "begin\n"
+	      "LIST /p?limit=2&resourceVersion=0\n"
+	      "put a (pods: items[0])\n"
+	      "end\n" WATCH("5") "problem 1: HTTP status 410: too old\n"
+				 "begin\n"
+				 "LIST /p?limit=2\n"
+				 "problem 2: the list has no metadata.resourceVersion\n"
+				 "after 1.0 s: begin\n"
+				 "LIST /p?limit=2\n"
+				 "put a (pods: items[0])\n"
+				 "LIST /p?limit=2&continue=x\n"
+				 "problem 3: the list has no metadata.resourceVersion\n"
+				 "after 2.0 s: begin\n"
+				 "LIST /p?limit=2\n"
+				 "problem 4: the reply is no list: it has no kind or no items\n"
+				 "synced\n");
+}
+
+static void a_refused_watch_makes_a_list(void **state)
+{
+	check(&options,
+	      REPLIES({200, LIST("5", "", "")}, {500, ""}, {200, LIST("6", "", "")}, {403, ""},
+		      {200, EVENT("ERROR", EXPIRED), .seconds = 3600}, {200, LIST("9", "", "")}),
+	      "begin\n"
+	      "LIST /p?limit=2&resourceVersion=0\n"
+	      "end\n" WATCH("5") "problem 1: HTTP status 500\n"
+				 "after 0.5 s: begin\n"
+				 "LIST /p?limit=2&resourceVersion=5\n"
+				 "end\n" WATCH("6") "problem 2: HTTP status 403\n"
+						    "after 1.0 s: " WATCH(
+							    "6") "problem 1: the server ended the "
+								 "watch: too old\n"
+								 "begin\n"
+								 "LIST /p?limit=2\n"
+								 "end\n"
+								 "synced\n");
+}
+
+static void what_is_absent_stays_absent(void **state)
+{
+	struct reflector_options optional = options;
+
+	optional.may_be_absent = true;
+	check(&optional, REPLIES({404, ""}, {0, .error = "refused"}),
+	      "begin\n"
+	      "LIST /p?limit=2&resourceVersion=0\n"
+	      "after 225.0 s: begin\n"
+	      "LIST /p?limit=2\n"
+	      "problem 1: refused\n"
+	      "not synced, absent\n");
+}
+
 static char *recorded(const char *name)
 {
 	char path[4096], *text = NULL;
@@ -302,6 +362,9 @@ int main(void)
 		cmocka_unit_test(a_watch_that_ends_at_once_waits),
 		cmocka_unit_test(odd_objects_are_refused_alone),
 		cmocka_unit_test(a_kind_may_be_absent),
+		cmocka_unit_test(a_list_without_a_version_is_none),
+		cmocka_unit_test(a_refused_watch_makes_a_list),
+		cmocka_unit_test(what_is_absent_stays_absent),
 		cmocka_unit_test(recordings_are_understood),
 	};
 
