@@ -160,15 +160,21 @@ static void add_lookup_rule(struct pf_chain *chain, const char *set, struct pf_s
 	pf_rule_verdict(rule, verdict, target);
 }
 
+static void add_internal_lookup(struct pf_chain *chain, uint8_t family)
+{
+	add_lookup_rule(chain, family == AF_INET ? INTERNAL4 : INTERNAL6,
+			family == AF_INET ? daddr4 : daddr6, PF_RETURN, NULL);
+}
+
 static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
 			       uint8_t family)
 {
 	if (asks_set(compiler, family))
-		add_lookup_rule(chain, family == AF_INET ? INTERNAL4 : INTERNAL6,
-				family == AF_INET ? daddr4 : daddr6, PF_RETURN, NULL);
+		add_internal_lookup(chain, family);
+	if (!asks_one_by_one(compiler, family))
+		return;
 	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
-		if (asks_one_by_one(compiler, family) &&
-		    compiler->internal.prefixes[i].address.family == family)
+		if (compiler->internal.prefixes[i].address.family == family)
 			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_RETURN, NULL);
 }
 
@@ -243,18 +249,18 @@ void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chai
 
 	for (size_t k = 0; k < N(families); k++) {
 		size_t n = count_family(&compiler->internal, families[k]), n_plain = 0;
+		bool is_one_by_one = asks_one_by_one(compiler, families[k]);
 		for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
 			const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
 			if (prefix->address.family != families[k] ||
 			    !is_plainly_internal(compiler, prefix))
 				continue;
 			n_plain++;
-			if (asks_one_by_one(compiler, families[k]))
+			if (is_one_by_one)
 				add_prefix_rule(chain, prefix, PF_RETURN, NULL);
 		}
 		if (asks_set(compiler, families[k]) && n_plain == n)
-			add_lookup_rule(chain, families[k] == AF_INET ? INTERNAL4 : INTERNAL6,
-					families[k] == AF_INET ? daddr4 : daddr6, PF_RETURN, NULL);
+			add_internal_lookup(chain, families[k]);
 	}
 }
 
