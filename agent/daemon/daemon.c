@@ -182,6 +182,7 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	daemon->stream.context.cluster_name = daemon->config->events.cluster_name;
 	daemon->stream.context.node_name = daemon->node_name;
 	daemon->must_read_pods = true;
+	daemon->must_derive = true;
 	daemon->must_say_missing_uplinks = true;
 	r = watch_node(daemon);
 	if (r < 0)
@@ -333,6 +334,7 @@ static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 	if (fence_verify(daemon->fence) < 0)
 		diag_rules_kept(VERIFY_USEC / 1000000u);
 	node_forget(daemon->node);
+	daemon->must_derive = true;
 	daemon_schedule(daemon, 0);
 	(void)sd_event_source_set_time(source, now_usec(daemon) + VERIFY_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -428,6 +430,7 @@ static int start(struct daemon *daemon)
 		return r;
 	}
 	daemon->must_read_pods = true;
+	daemon->must_derive = true;
 	daemon->must_say_missing_uplinks = true;
 	r = add_sources(daemon);
 	if (r < 0)

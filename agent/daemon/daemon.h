@@ -58,6 +58,7 @@ struct daemon {
 	struct api *api;
 	struct pod_list *pods;	       /* the last good list, shared with the snapshot */
 	struct network_list *networks; /* derived; NULL: none */
+	uint64_t networks_version;     /* of the cluster they are derived from */
 	struct snapshot *snapshot;
 	struct rulebook rulebook;
 	uint64_t generation;
@@ -66,7 +67,7 @@ struct daemon {
 	struct stream stream;
 
 	bool is_ready;
-	bool must_read_config, must_read_pods;
+	bool must_read_config, must_read_pods, must_derive;
 	bool was_without_uplink, was_without_pod_root;
 	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Cheap enough to be done at every turn: a few dozen networks, and a file that is in the cache. The
- * resolvers are those of the host, whoever's file system we run in; where systemd-resolved answers
- * on a loopback address, the ones it asks. */
+ * Derived again when the cluster has changed, and when the node is read anew: nobody tells of a
+ * changed resolv.conf. The resolvers are those of the host, whoever's file system we run in; where
+ * systemd-resolved answers on a loopback address, the ones it asks. */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -64,6 +64,10 @@ int networks_derive(struct daemon *daemon)
 	struct network_facts facts = {.cluster = daemon->cluster};
 	struct network_list *list;
 
+	uint64_t version = daemon->cluster ? cluster_version(daemon->cluster) : 0;
+
+	if (!daemon->must_derive && version == daemon->networks_version)
+		return 0;
 	if (daemon->config->network.derive == CONFIG_OFF) {
 		daemon->networks = network_list_free(daemon->networks);
 		return 0;
@@ -72,6 +76,8 @@ int networks_derive(struct daemon *daemon)
 	int r = network_list_new(&facts, &list);
 	if (r < 0)
 		return r;
+	daemon->must_derive = false;
+	daemon->networks_version = version;
 	if (daemon->networks && network_list_is_equal(daemon->networks, list)) {
 		network_list_free(list);
 		return 0;
