@@ -56,8 +56,7 @@ const struct schema_key schema[] = {
 	 "[eth0]"},
 	{"network.derive", SCHEMA_ENUM, AT(network.derive), 0, 0, "on", switches,
 	 "Whether addresses and pod networks of this Node, ServiceCIDRs, API servers and port 53 "
-	 "of "
-	 "the resolvers are internal without being listed.",
+	 "of the resolvers are internal without being listed.",
 	 NULL},
 	{"network.resolvConf", SCHEMA_PATH, AT(network.resolv_conf), 0, 0, "", NULL,
 	 "The resolv.conf that names them, as the kubelet's; empty: of systemd-resolved, else "

@@ -31,22 +31,22 @@
 struct resource {
 	enum cluster_kind kind;
 	const char *name, *path;
-	const char
-		*query; /* a format that takes the node's name, or none; a name needs no escape */
+	const char *query;
+	bool names_node; /* at the end of the query; a node's name needs no escape */
 	bool may_be_absent;
 };
 
 static const struct resource resources[] = {
-	{CLUSTER_PODS, "pods", "/api/v1/pods", "fieldSelector=spec.nodeName%%3D%s", false},
-	{CLUSTER_NODES, "nodes", "/api/v1/nodes", "fieldSelector=metadata.name%%3D%s", false},
-	{CLUSTER_NAMESPACES, "namespaces", "/api/v1/namespaces", "", false},
+	{CLUSTER_PODS, "pods", "/api/v1/pods", "fieldSelector=spec.nodeName%3D", true, false},
+	{CLUSTER_NODES, "nodes", "/api/v1/nodes", "fieldSelector=metadata.name%3D", true, false},
+	{CLUSTER_NAMESPACES, "namespaces", "/api/v1/namespaces", "", false, false},
 	/* Since Kubernetes 1.33 */
 	{CLUSTER_SERVICE_CIDRS, "servicecidrs", "/apis/networking.k8s.io/v1/servicecidrs", "",
-	 true},
+	 false, true},
 	/* Since 1.21 */
 	{CLUSTER_API_SERVERS, "endpointslices",
 	 "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
-	 "labelSelector=kubernetes.io%%2Fservice-name%%3Dkubernetes", true},
+	 "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes", false, true},
 };
 
 #define N_RESOURCES (sizeof(resources) / sizeof(resources[0]))
@@ -283,10 +283,8 @@ static int open_source(struct api *api, size_t i)
 
 	source->api = api;
 	source->resource = resource;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	snprintf(query, sizeof(query), resource->query, cluster_node(api->cluster));
-#pragma GCC diagnostic pop
+	snprintf(query, sizeof(query), "%s%s", resource->query,
+		 resource->names_node ? cluster_node(api->cluster) : "");
 	int r = reflector_new(&options, &sink, &api->report, &source->reflector);
 	if (r == 0)
 		r = sd_event_add_time(api->daemon->loop, &source->timer, CLOCK_MONOTONIC, 0, 1000,
