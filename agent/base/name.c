@@ -6,7 +6,6 @@
  * API server let in must not be refused here. */
 #include "base/name.h"
 
-#include <stddef.h>
 #include <string.h>
 
 static bool is_letter_or_digit(char c)
@@ -41,4 +40,11 @@ bool name_is_subdomain(const char *text)
 			return true;
 		text += length + 1;
 	}
+}
+
+bool name_is_made_of(const char *text, const char *characters, size_t maximum)
+{
+	size_t n = strnlen(text, maximum + 1);
+
+	return n <= maximum && strspn(text, characters) == n;
 }

@@ -14,6 +14,8 @@
 
 #include <yaml.h>
 
+#include "base/yaml_event.h"
+
 #define DEPTH_MAX 64
 
 struct level {
@@ -45,18 +47,6 @@ static int refuse(struct builder *builder, size_t line, const char *format, ...)
 	report_add(builder->report, place, "%s", text);
 	free(place);
 	return YAML_JSON_E_INVALID;
-}
-
-static bool is_decorated(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_SCALAR_EVENT: return event->data.scalar.anchor || event->data.scalar.tag;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor || event->data.mapping_start.tag;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor || event->data.sequence_start.tag;
-	default: return event->type == YAML_ALIAS_EVENT;
-	}
 }
 
 /* A plain scalar by the core schema of YAML 1.2: neither "no" nor 010 is anything but text. */
@@ -176,7 +166,7 @@ static int take_event(struct builder *builder, const yaml_event_t *event, yaml_j
 {
 	int r = 0;
 
-	if (is_decorated(event))
+	if (yaml_event_is_decorated(event))
 		return refuse(builder, event->start_mark.line,
 			      "anchors, aliases and tags are not allowed");
 	switch (event->type) {

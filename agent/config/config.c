@@ -22,6 +22,7 @@
 
 #include <yaml.h>
 
+#include "base/yaml_event.h"
 #include "config/schema.h"
 
 #define FILE_MAX	(1u << 20)
@@ -103,18 +104,6 @@ static void say_parser_problem(struct reader *reader)
 		say(reader, line, "", "no YAML: %s", problem);
 }
 
-static bool has_anchor_or_tag(const yaml_event_t *event)
-{
-	switch (event->type) {
-	case YAML_SCALAR_EVENT: return event->data.scalar.anchor || event->data.scalar.tag;
-	case YAML_MAPPING_START_EVENT:
-		return event->data.mapping_start.anchor || event->data.mapping_start.tag;
-	case YAML_SEQUENCE_START_EVENT:
-		return event->data.sequence_start.anchor || event->data.sequence_start.tag;
-	default: return event->type == YAML_ALIAS_EVENT;
-	}
-}
-
 static void check_event(struct reader *reader)
 {
 	switch (reader->event.type) {
@@ -124,7 +113,7 @@ static void check_event(struct reader *reader)
 	case YAML_SEQUENCE_END_EVENT: reader->depth--; break;
 	default: break;
 	}
-	if (has_anchor_or_tag(&reader->event))
+	if (yaml_event_is_decorated(&reader->event))
 		say(reader, event_line(reader), "", "anchors, aliases and tags are not allowed");
 	if (reader->depth > DEPTH_MAX) {
 		say(reader, event_line(reader), "", "is nested deeper than %u levels", DEPTH_MAX);

@@ -14,21 +14,14 @@
 #define KEY_MAX	     (NAME_SUBDOMAIN_MAX + 1 + NAME_LABEL_MAX)
 #define ALPHANUMERIC "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-static bool is_made_of(const char *text, const char *characters, size_t maximum)
+static bool is_key(const char *text)
 {
-	size_t n = strnlen(text, maximum + 1);
-
-	return n <= maximum && strspn(text, characters) == n;
+	return text[0] && name_is_made_of(text, ALPHANUMERIC "-_./", KEY_MAX);
 }
 
-bool label_is_key(const char *text)
+static bool is_value(const char *text)
 {
-	return text[0] && is_made_of(text, ALPHANUMERIC "-_./", KEY_MAX);
-}
-
-bool label_is_value(const char *text)
-{
-	return is_made_of(text, ALPHANUMERIC "-_.", NAME_LABEL_MAX);
+	return name_is_made_of(text, ALPHANUMERIC "-_.", NAME_LABEL_MAX);
 }
 
 static int label_compare(const void *a, const void *b)
@@ -43,13 +36,12 @@ static void add(struct object_reader *reader, struct label_list *list, const cha
 				   ? json_object_get_string(value)
 				   : NULL;
 
-	if (!label_is_key(key)) {
+	if (!is_key(key)) {
 		object_complain(reader, "metadata.labels", "\"%.80s\" is no label key; left out",
 				key);
 		return;
 	}
-	if (!text || strlen(text) != (size_t)json_object_get_string_len(value) ||
-	    !label_is_value(text)) {
+	if (!text || strlen(text) != (size_t)json_object_get_string_len(value) || !is_value(text)) {
 		object_complain(reader, "metadata.labels",
 				"the value of %.80s is no label value; left out", key);
 		return;

@@ -28,7 +28,3 @@ bool label_list_is_equal(const struct label_list *a, const struct label_list *b)
 const char *label_list_find(const struct label_list *list, const char *key);
 /* As member "labels"; nothing where there are none. */
 void label_list_write(struct json *json, const struct label_list *list);
-
-/* What the API takes for keys and values. */
-bool label_is_key(const char *text);
-bool label_is_value(const char *text);

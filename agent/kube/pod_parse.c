@@ -31,26 +31,10 @@ static char *copy(struct object_reader *reader, const char *text)
 	return object_copy(reader, text, strlen(text));
 }
 
-/* A string member for a message: NULL where it is not there or not a string. */
-static const char *peek(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_is_type(object, json_type_object) ||
-	    !json_object_object_get_ex(object, key, &value) ||
-	    !json_object_is_type(value, json_type_string))
-		return NULL;
-	return json_object_get_string(value);
-}
-
 bool pod_peek_name(struct json_object *object, const char **ret_namespace, const char **ret_name)
 {
-	struct json_object *metadata = NULL;
-
-	if (json_object_is_type(object, json_type_object))
-		json_object_object_get_ex(object, "metadata", &metadata);
-	*ret_namespace = peek(metadata, "namespace");
-	*ret_name = peek(metadata, "name");
+	*ret_namespace = object_peek(object, "namespace");
+	*ret_name = object_peek(object, "name");
 	return *ret_namespace && *ret_name && name_is_label(*ret_namespace) &&
 	       name_is_subdomain(*ret_name);
 }

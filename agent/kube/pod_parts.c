@@ -24,16 +24,9 @@
 #define UPPER		 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS		 "0123456789"
 
-static bool is_made_of(const char *text, const char *characters, size_t maximum)
-{
-	size_t n = strnlen(text, maximum + 1);
-
-	return n <= maximum && strspn(text, characters) == n;
-}
-
 bool pod_text_is_uid(const char *text)
 {
-	return text[0] && is_made_of(text, LOWER UPPER DIGITS "-", UID_LENGTH_MAX);
+	return text[0] && name_is_made_of(text, LOWER UPPER DIGITS "-", UID_LENGTH_MAX);
 }
 
 static struct json_object *find_controller(struct object_reader *reader,
@@ -77,8 +70,8 @@ void pod_parse_owner(struct object_reader *reader, struct json_object *metadata,
 	const char *uid = object_text(reader, owner, "uid", path);
 
 	if (owner &&
-	    (!kind[0] || !is_made_of(kind, LOWER UPPER DIGITS, NAME_LABEL_MAX) || !name[0] ||
-	     !is_made_of(name, LOWER UPPER DIGITS "-_.:", NAME_SUBDOMAIN_MAX) ||
+	    (!kind[0] || !name_is_made_of(kind, LOWER UPPER DIGITS, NAME_LABEL_MAX) || !name[0] ||
+	     !name_is_made_of(name, LOWER UPPER DIGITS "-_.:", NAME_SUBDOMAIN_MAX) ||
 	     !pod_text_is_uid(uid))) {
 		object_complain(reader, path, "\"%.64s\" \"%.80s\" is no owner; left out", kind,
 				name);
@@ -193,7 +186,7 @@ static const char *image_of(const struct container_reader *containers, struct js
 {
 	const char *image = object_text(containers->reader, entry, "image", containers->path);
 
-	if (is_made_of(image, LOWER UPPER DIGITS "-_.:/@+", IMAGE_LENGTH_MAX))
+	if (name_is_made_of(image, LOWER UPPER DIGITS "-_.:/@+", IMAGE_LENGTH_MAX))
 		return image;
 	object_complain(containers->reader, containers->path,
 			"image \"%.80s\" is no image; left out", image);
@@ -212,7 +205,7 @@ static void set_container_id(const struct container_reader *containers,
 	if (!text[0])
 		return;
 	if (!n || n > NAME_LABEL_MAX || strspn(text, LOWER DIGITS "-.+") < n || !id[0] ||
-	    !is_made_of(id, DIGITS "abcdef", 64)) {
+	    !name_is_made_of(id, DIGITS "abcdef", 64)) {
 		object_complain(reader, containers->path,
 				"containerID \"%.80s\" is no container id; left out", text);
 		return;

@@ -199,14 +199,6 @@ void *store_at(const struct store *store, size_t i)
 	return store->entries[i].value;
 }
 
-void *store_find(const struct store *store, const char *namespace, const char *name)
-{
-	bool is_there;
-	size_t at = place_of(store, namespace, name, &is_there);
-
-	return is_there ? store->entries[at].value : NULL;
-}
-
 uint64_t store_version(const struct store *store)
 {
 	return store->version;

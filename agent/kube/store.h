@@ -53,7 +53,6 @@ void store_end(struct store *store);
 /* Sorted by namespace, name. */
 size_t store_count(const struct store *store);
 void *store_at(const struct store *store, size_t i);
-void *store_find(const struct store *store, const char *namespace, const char *name);
 /* Grows with every change; what says the same as before is none. */
 uint64_t store_version(const struct store *store);
 /* A list was complete once. */
