@@ -49,11 +49,7 @@ def resume(lab: Lab, check: tap.Tap, pod: Pod, version: int) -> None:
 
 def test(check: tap.Tap) -> None:
     with Lab() as lab:
-        lab.add_bridge()
-        lab.add_pod("routed")
-        lab.add_pod("bridged", bridge="cni0")
-        lab.add_pod("host", is_host_network=True)
-        lab.write_pods()
+        lab.add_three_pods()
         agent = lab.agent(default={"mode": "audit"})
         agent.start()
         agent.wait_endpoints(len(lab.pods))

@@ -42,11 +42,7 @@ def test(check: tap.Tap) -> None:
     print(f"# seed {seed}")
     chance = random.Random(seed)
     with Lab() as lab:
-        lab.add_bridge()
-        lab.add_pod("routed")
-        lab.add_pod("bridged", bridge="cni0")
-        lab.add_pod("host", is_host_network=True)
-        lab.write_pods()
+        lab.add_three_pods()
         agent = lab.agent()
         agent.start()
         agent.wait_endpoints(len(lab.pods))

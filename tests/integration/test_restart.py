@@ -96,11 +96,7 @@ def uninstalls(lab: Lab, agent: Agent, check: tap.Tap) -> None:
 
 def test(check: tap.Tap) -> None:
     with Lab() as lab:
-        lab.add_bridge()
-        lab.add_pod("routed")
-        lab.add_pod("bridged", bridge="cni0")
-        lab.add_pod("host", is_host_network=True)
-        lab.write_pods()
+        lab.add_three_pods()
         check.check(leaks(lab), "without podfence everything leaves")
         agent = lab.agent()
         agent.start()

@@ -41,11 +41,7 @@ def tamper(lab: Lab, agent: Agent, check: tap.Tap, what: str, command: tuple[str
 
 def test(check: tap.Tap) -> None:
     with Lab() as lab:
-        lab.add_bridge()
-        lab.add_pod("routed")
-        lab.add_pod("bridged", bridge="cni0")
-        lab.add_pod("host", is_host_network=True)
-        lab.write_pods()
+        lab.add_three_pods()
         check.check(leaks(lab, lab.pods), "without podfence everything leaves")
         agent = lab.agent()
         agent.start()

@@ -138,6 +138,14 @@ class Lab:
         pod.run(self.cgroups)
         return pod
 
+    def add_three_pods(self) -> None:
+        """One of each kind, in the list of pods too: routed, behind a bridge, of the host."""
+        self.add_bridge()
+        self.add_pod("routed")
+        self.add_pod("bridged", bridge="cni0")
+        self.add_pod("host", is_host_network=True)
+        self.write_pods()
+
     def new_pod(self, name: str, **facts: Any) -> Pod:
         """A pod the lab knows of, not yet on the node."""
         number = len(self.pods) + 5
