@@ -43,10 +43,10 @@ static int print_pods(const struct config *config)
 
 static int print_rules(const struct config *config)
 {
+	const struct compile_input input = {.config = config};
 	struct pf_ruleset *ruleset;
-	struct rulebook rulebook;
 	char reason[160] = "out of memory";
-	int r = compile(config, NULL, &ruleset, &rulebook, reason);
+	int r = compile(&input, &ruleset, reason);
 
 	if (r != 0) {
 		fprintf(stderr, "podfence: no ruleset can be made of this: %s\n", reason);

@@ -93,6 +93,9 @@ static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
 	if (has_bridged_pods(compiler->snapshot))
 		compiler->bridge = pf_table_add(ruleset, PF_FAMILY_BRIDGE, PODFENCE_TABLE);
 	add_counters(compiler);
+	compile_ends(compiler);
+	compile_policies(compiler);
+	compile_endpoint_chains(compiler);
 	compile_judges(compiler);
 	compile_guards(compiler);
 	compile_endpoints(compiler);
@@ -100,16 +103,15 @@ static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
 		compile_bridge(compiler);
 }
 
-static int compile_ruleset(const struct config *config, const struct snapshot *snapshot,
-			   bool is_between, struct pf_ruleset **ret_ruleset,
-			   char ret_reason[static 160])
+static int compile_ruleset(const struct compile_input *input, bool is_between,
+			   struct pf_ruleset **ret_ruleset, char ret_reason[static 160])
 {
 	struct compiler compiler = {
-		.config = config,
-		.snapshot = snapshot,
+		.config = input->config,
+		.snapshot = input->snapshot,
+		.decisions = input->decisions,
 		.is_between = is_between,
-		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
-		.is_reject = config->fallback.action == CONFIG_ACTION_REJECT,
+		.is_audit = input->config->fallback.mode != CONFIG_MODE_DENY,
 	};
 	struct pf_ruleset *ruleset = pf_ruleset_new();
 
@@ -131,23 +133,16 @@ static int compile_ruleset(const struct config *config, const struct snapshot *s
 	return 0;
 }
 
-int compile(const struct config *config, const struct snapshot *snapshot,
-	    struct pf_ruleset **ret_ruleset, struct rulebook *ret_rulebook,
+int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 	    char ret_reason[static 160])
 {
-	int r = compile_ruleset(config, snapshot, false, ret_ruleset, ret_reason);
-
-	if (r == 0)
-		*ret_rulebook = (struct rulebook){
-			.rejects = config->fallback.action == CONFIG_ACTION_REJECT,
-		};
-	return r;
+	return compile_ruleset(input, false, ret_ruleset, ret_reason);
 }
 
-int compile_between(const struct config *config, const struct snapshot *snapshot,
-		    struct pf_ruleset **ret_ruleset, char ret_reason[static 160])
+int compile_between(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
+		    char ret_reason[static 160])
 {
-	return compile_ruleset(config, snapshot, true, ret_ruleset, ret_reason);
+	return compile_ruleset(input, true, ret_ruleset, ret_reason);
 }
 
 bool compile_needs_between(const struct pf_ruleset *before, const struct pf_ruleset *rules)

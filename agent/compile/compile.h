@@ -6,9 +6,9 @@
 #include <podfence/attributes.h>
 #include <podfence/ruleset.h>
 
-#include "compile/rulebook.h"
 #include "config/config.h"
 #include "inventory/snapshot.h"
+#include "policy/decision.h"
 
 #define PODFENCE_TABLE "podfence"
 
@@ -16,12 +16,17 @@ enum {
 	COMPILE_E_REFUSED = 1, /* no ruleset can be made of this; the text says why */
 };
 
-/* Configuration and snapshot to the whole ruleset and what its rules mean. Pure: the same input
- * gives the same value. snapshot may be NULL: the rules without any endpoint, uplink or pod root
- * (`render`). 0; COMPILE_E_REFUSED with a sentence in ret_reason (a buffer of 160 bytes); -ENOMEM.
- */
-PF_MUST_CHECK int compile(const struct config *config, const struct snapshot *snapshot,
-			  struct pf_ruleset **ret_ruleset, struct rulebook *ret_rulebook,
+/* What a ruleset is made of. snapshot and decisions (which belongs to it) may be NULL: the rules without any
+ * endpoint, uplink or pod root (`render`). */
+struct compile_input {
+	const struct config *config;
+	const struct snapshot *snapshot;
+	const struct decisions *decisions; /* NULL: the agent's default for everybody */
+};
+
+/* To the whole ruleset. Pure: the same input gives the same value. 0; COMPILE_E_REFUSED with a sentence in
+ * ret_reason; -ENOMEM. */
+PF_MUST_CHECK int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 			  char ret_reason[static 160]);
 
 /* `rules` ask for internal networks in another way than `before` does (a set, or one rule each). The
@@ -29,5 +34,5 @@ PF_MUST_CHECK int compile(const struct config *config, const struct snapshot *sn
  * kernel 6.18), so what is internal would be denied meanwhile: first compile_between(), which asks
  * both ways, then `rules`. */
 bool compile_needs_between(const struct pf_ruleset *before, const struct pf_ruleset *rules);
-PF_MUST_CHECK int compile_between(const struct config *config, const struct snapshot *snapshot,
+PF_MUST_CHECK int compile_between(const struct compile_input *input,
 				  struct pf_ruleset **ret_ruleset, char ret_reason[static 160]);

@@ -6,17 +6,13 @@
  *	guard	   prerouting -310, before conntrack: a source must be routed back over its link
  *	guard-out  output -310: a host pod sends with addresses of this node only
  *	input	   input -10: tunnel transport from pods to this node
- *	forward	   forward -10: internal passes, link or (link, source) to policy, unknown to pending
- *	output	   output -10: cgroup to policy, unknown below a pod root to pending
+ *	forward	   forward -10: internal and replies pass, the rest is judged
+ *	output	   output -10: the same for sockets below a pod root
  *	begin	   from forward and input: connections that begin outside get a label
  *
  * Every packet of a pod pays for guard and forward, so these are short: uplinks are compared one by one
  * while they are few, and what is internal without doubt leaves before its sender is looked up. The label is
  * set where forward and input see an uplink anyway: a hook of its own costs each packet about 55 ns.
- *
- * Who has which policy is a plain set per policy chain, of which there is one so far. A verdict map would be
- * one look-up for all policies, but the kernel validates the whole chain graph for each element that is added
- * to one: 39 us at 110 pods where a plain set takes 7, and linear in the pods.
  *
  * "Is a reply" is believed only of connections with our label: a bare `ct direction reply` can be forged by a
  * pod with one self-addressed packet. */
@@ -207,16 +203,7 @@ static void add_forward(const struct compiler *compiler)
 	add_transport(chain, "tunnel-to", "protocols");
 	plainly_internal_add(compiler, chain);
 	add_reply_return(compiler, chain);
-	struct pf_rule *rule = pf_rule_add(chain);
-	pf_rule_lookup(rule, LINKS, PF_FIELDS({PF_IIF}));
-	pf_rule_verdict(rule, PF_GOTO, "default");
-	rule = pf_rule_add(chain);
-	pf_rule_lookup(rule, PODS4, PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
-	pf_rule_verdict(rule, PF_GOTO, "default");
-	rule = pf_rule_add(chain);
-	pf_rule_lookup(rule, PODS6, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
-	pf_rule_verdict(rule, PF_GOTO, "default");
-	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending");
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "judge");
 }
 
 /* A host process outside all pods leaves after one look at its cgroup per root depth. */
@@ -229,12 +216,7 @@ static void add_output(const struct compiler *compiler)
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	add_reply_return(compiler, chain);
 	add_transport(chain, "tunnel-to-out", "protocols-out");
-	for (size_t i = 0; i < compiler->n_pod_levels; i++) {
-		rule = pf_rule_add(chain);
-		pf_rule_lookup(rule, CGROUPS, PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
-		pf_rule_verdict(rule, PF_GOTO, "default-out");
-	}
-	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending-out");
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "judge-out");
 	add_root_jumps(compiler,
 		       pf_base_chain_add(compiler->inet, "output", PF_OUTPUT, PRIORITY_AFTER_DNAT),
 		       "output-pod");
@@ -243,20 +225,11 @@ static void add_output(const struct compiler *compiler)
 static void add_sets(const struct compiler *compiler)
 {
 	const struct pf_set_options plain = {.size = 1024};
-	const struct pf_set_options endpoints = {.size = ENDPOINTS_MAX};
-	const struct pf_set_options vmap = {.data = PF_DATA_VERDICT, .size = ENDPOINTS_MAX};
-	const struct pf_set_options mark = {.data = PF_DATA_MARK, .size = ENDPOINTS_MAX};
 	struct pf_table *table = compiler->inet;
 
 	if (compiler->snapshot && compiler->snapshot->n_uplinks > UPLINKS_LINEAR_MAX)
 		pf_set_add(table, UPLINKS, &plain, PF_FIELDS({PF_IIF}));
 	pf_set_add(table, POD_ROOTS, &plain, PF_FIELDS({PF_CGROUP}));
-	pf_set_add(table, LINKS, &endpoints, PF_FIELDS({PF_IIF}));
-	pf_set_add(table, PODS4, &endpoints, PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
-	pf_set_add(table, PODS6, &endpoints, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
-	pf_set_add(table, CGROUPS, &endpoints, PF_FIELDS({PF_CGROUP}));
-	pf_set_add(table, MARKS, &mark, PF_FIELDS({PF_CGROUP}));
-	pf_set_add(table, TAGS, &vmap, PF_FIELDS({PF_CGROUP}));
 }
 
 void compile_guards(const struct compiler *compiler)

@@ -7,34 +7,40 @@
 #include <stdint.h>
 
 #include "compile/compile.h"
+#include "compile/rulebook.h"
 
 /* Every set carries the version of its format: a new agent that changes a type takes a new name,
  * and both live side by side for the one transaction that replaces the old. */
 #define SET(name) name "_v1"
 
-#define UPLINKS	    SET("uplinks")
-#define POD_ROOTS   SET("pod_roots")
-#define LINKS	    SET("links")
-#define PODS4	    SET("pods4")
-#define PODS6	    SET("pods6")
-#define CGROUPS	    SET("cgroups")
-#define MARKS	    SET("marks")
-#define TAGS	    SET("tags")
-#define METADATA4   SET("metadata4")
-#define METADATA6   SET("metadata6")
-#define INTERNAL4   SET("internal4")
-#define INTERNAL6   SET("internal6")
-#define RESOLVERS4  SET("resolvers4")
-#define RESOLVERS6  SET("resolvers6")
-#define TUNNEL_PORT SET("tunnel_ports")
-#define TUNNEL_IP   SET("tunnel_protocols")
-#define PORTS	    SET("ports")
-#define PORTS4	    SET("ports4")
-#define PORTS6	    SET("ports6")
-#define TARGETS6    SET("targets6")
-#define ADDRESSES4  SET("addresses4")
-#define ADDRESSES6  SET("addresses6")
-#define ADVERTISED6 SET("advertised6") /* the addresses again, as targets of advertisements */
+#define UPLINKS	  SET("uplinks")
+#define POD_ROOTS SET("pod_roots")
+#define LINKS	  SET("links")
+#define PODS4	  SET("pods4")
+#define PODS6	  SET("pods6")
+#define CGROUPS	  SET("cgroups")
+/* The same for whom something else than the agent's default holds: maps to their chains. */
+#define POLICY_LINKS   SET("policy_links")
+#define POLICY_PODS4   SET("policy_pods4")
+#define POLICY_PODS6   SET("policy_pods6")
+#define POLICY_CGROUPS SET("policy_cgroups")
+#define MARKS	       SET("marks")
+#define TAGS	       SET("tags")
+#define METADATA4      SET("metadata4")
+#define METADATA6      SET("metadata6")
+#define INTERNAL4      SET("internal4")
+#define INTERNAL6      SET("internal6")
+#define RESOLVERS4     SET("resolvers4")
+#define RESOLVERS6     SET("resolvers6")
+#define TUNNEL_PORT    SET("tunnel_ports")
+#define TUNNEL_IP      SET("tunnel_protocols")
+#define PORTS	       SET("ports")
+#define PORTS4	       SET("ports4")
+#define PORTS6	       SET("ports6")
+#define TARGETS6       SET("targets6")
+#define ADDRESSES4     SET("addresses4")
+#define ADDRESSES6     SET("addresses6")
+#define ADVERTISED6    SET("advertised6") /* the addresses again, as targets of advertisements */
 
 /* A set with a size gets the kernel's fixed hash, half the cost of the resizable one. */
 #define ENDPOINTS_MAX 16384
@@ -47,12 +53,12 @@
 /* The compilation in progress: what several stages need. */
 struct compiler {
 	const struct config *config;
-	const struct snapshot *snapshot; /* or NULL */
+	const struct snapshot *snapshot;   /* or NULL */
+	const struct decisions *decisions; /* or NULL */
 	struct pf_table *inet;
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
 	bool is_between;	 /* compile_between() */
-	bool is_audit;
-	bool is_reject;
+	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
 	struct prefix_list internal; /* all of them, configured and derived */
 	uint8_t root_levels[LEVELS_MAX];
 	size_t n_root_levels;
@@ -67,9 +73,15 @@ void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, en
 		     uint32_t index);
 void mark_add(const struct compiler *compiler, struct pf_chain *chain);
 
+/* ends.c: what meets a packet that nothing allows. Chains END, and END-out for the output hook. */
+enum end { END_DENY, END_REJECT, END_AUDIT, END_N };
+/* NULL: none, what nothing allows passes (mode off). */
+const char *end_of(enum config_mode mode, enum config_action action, bool is_output);
+void compile_ends(const struct compiler *compiler);
+
 /* guard.c: what is decided before conntrack and about replies */
 void compile_guards(const struct compiler *compiler);
-/* judge.c: metadata, internal, local, the rest */
+/* judge.c: metadata, internal, local; what is neither goes to the sender's policy */
 void compile_judges(const struct compiler *compiler);
 /* A prefix written in the code: that it parses is seen in the golden rulesets. */
 struct pf_prefix prefix_constant(const char *text);
@@ -77,6 +89,9 @@ struct pf_prefix prefix_constant(const char *text);
 void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain);
 /* bridge.c */
 void compile_bridge(const struct compiler *compiler);
-/* endpoints.c: the elements that say who is who */
+/* policy.c: one chain for each distinct decision */
+void compile_policies(const struct compiler *compiler);
+/* endpoints.c: who is who */
+void compile_endpoint_chains(const struct compiler *compiler);
 void compile_endpoints(const struct compiler *compiler);
 void compile_bridge_endpoints(const struct compiler *compiler);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * The chains that decide about a destination. One chain says what is external; it is made once for every
- * end it can have (denied or audited, registered or pending, forwarded or sent by the node itself), because
- * what follows differs: `socket` cannot be loaded where a forwarded packet goes.
+ * The chains that decide about a destination before anybody asks who sent to it. What is external or
+ * metadata goes on to the sender's policy. They are made twice, for packets that are forwarded and for those
+ * the node itself sends (-out), because what follows differs: `socket` cannot be loaded where a forwarded
+ * packet goes.
  *
- *	judge:	   metadata -> end, internal -> return, port 53 of resolvers -> return, local -> return,
- *		   everything else -> end
+ *	judge:	   metadata -> endpoint, internal -> return, port 53 of resolvers -> return, local -> return,
+ *		   everything else -> endpoint
  *	tunnel-to: tunnel transport, if to an internal address -> tunnel; asked before the rest
  *
  * NAT64: an IPv6 address that embeds an IPv4 one is judged by the embedded one, so what lies in a NAT64
@@ -348,53 +349,8 @@ static void add_tunnel_sets(const struct compiler *compiler)
 	}
 }
 
-/* Which endpoint it was must reach user space, and NFLOG tells no cgroup: on a packet about to die
- * the mark carries its index (a mark somebody else had set is cleared first); one that lives on
- * goes through a chain of its endpoint with a prefix of its own. */
-static void add_ends_for_output(const struct compiler *compiler)
-{
-	struct pf_chain *chain;
-
-	if (compiler->is_audit) {
-		chain = pf_chain_add(compiler->inet, "audit-out");
-		for (size_t i = 0; i < compiler->n_pod_levels; i++)
-			pf_rule_vmap(pf_rule_add(chain), TAGS,
-				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
-		tail_add(compiler, chain, RULE_AUDIT);
-		chain = pf_chain_add(compiler->inet, "pending-audit-out");
-		tail_add(compiler, chain, RULE_PENDING_AUDIT);
-		return;
-	}
-	chain = pf_chain_add(compiler->inet, "deny-out");
-	mark_add(compiler, chain);
-	tail_add(compiler, chain, RULE_DENY);
-	chain = pf_chain_add(compiler->inet, "pending-deny-out");
-	pf_rule_set_mark(pf_rule_add(chain), 0);
-	tail_add(compiler, chain, RULE_PENDING);
-}
-
-static void add_ends(const struct compiler *compiler)
-{
-	bool is_audit = compiler->is_audit;
-	enum rule_id tunnel = is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL;
-
-	tail_add(compiler, pf_chain_add(compiler->inet, is_audit ? "audit" : "deny"),
-		 is_audit ? RULE_AUDIT : RULE_DENY);
-	tail_add(compiler,
-		 pf_chain_add(compiler->inet, is_audit ? "pending-audit" : "pending-deny"),
-		 is_audit ? RULE_PENDING_AUDIT : RULE_PENDING);
-	tail_add(compiler, pf_chain_add(compiler->inet, "tunnel"), tunnel);
-	struct pf_chain *chain = pf_chain_add(compiler->inet, "tunnel-out");
-	if (!is_audit)
-		mark_add(compiler, chain);
-	tail_add(compiler, chain, tunnel);
-	add_ends_for_output(compiler);
-}
-
 void compile_judges(const struct compiler *compiler)
 {
-	bool is_audit = compiler->is_audit;
-
 	add_metadata_sets(compiler);
 	add_internal_sets(compiler);
 	if (compiler->snapshot && compiler->snapshot->networks) {
@@ -402,10 +358,7 @@ void compile_judges(const struct compiler *compiler)
 		add_resolver_set(compiler, AF_INET6);
 	}
 	add_tunnel_sets(compiler);
-	add_ends(compiler);
 	add_tunnels(compiler);
-	add_judge(compiler, "default", is_audit ? "audit" : "deny");
-	add_judge(compiler, "default-out", is_audit ? "audit-out" : "deny-out");
-	add_judge(compiler, "pending", is_audit ? "pending-audit" : "pending-deny");
-	add_judge(compiler, "pending-out", is_audit ? "pending-audit-out" : "pending-deny-out");
+	add_judge(compiler, "judge", "endpoint");
+	add_judge(compiler, "judge-out", "endpoint-out");
 }

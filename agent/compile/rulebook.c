@@ -26,7 +26,19 @@ static const struct rule_facts facts[RULE_N] = {
 			.text = "The destination is external and nothing allows it.",
 			.is_metadata_aware = true,
 			.metadata_name = "default-deny-metadata",
-			.can_reject = true,
+			.severity = 47,
+		},
+	[RULE_REJECT] =
+		{
+			.token = "reject",
+			.counter = "denied",
+			.chain = "inet podfence/deny-reject",
+			.name = "default-deny-external",
+			.category = "default",
+			.text = "The destination is external and nothing allows it.",
+			.is_metadata_aware = true,
+			.metadata_name = "default-deny-metadata",
+			.rejects = true,
 			.severity = 47,
 		},
 	[RULE_AUDIT] =
@@ -54,7 +66,20 @@ static const struct rule_facts facts[RULE_N] = {
 				"external.",
 			.is_metadata_aware = true,
 			.metadata_name = "pending-deny-metadata",
-			.can_reject = true,
+			.severity = 47,
+		},
+	[RULE_PENDING_REJECT] =
+		{
+			.token = "pending-reject",
+			.counter = "pending_denied",
+			.chain = "inet podfence/pending",
+			.name = "pending-deny-external",
+			.category = "pending",
+			.text = "The sender is not a registered endpoint and the destination is "
+				"external.",
+			.is_metadata_aware = true,
+			.metadata_name = "pending-deny-metadata",
+			.rejects = true,
 			.severity = 47,
 		},
 	[RULE_PENDING_AUDIT] =

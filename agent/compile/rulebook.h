@@ -13,9 +13,11 @@
  * packet about to be dropped the mark carries it instead). */
 
 enum rule_id {
-	RULE_DENY,    /* a registered endpoint, external destination, agent default */
+	RULE_DENY,    /* a registered endpoint, external destination, nothing allows it */
+	RULE_REJECT,  /* the same, answered (TCP reset, ICMP) */
 	RULE_AUDIT,   /* the same, let pass */
 	RULE_PENDING, /* pod-facing or below a pod root, not registered */
+	RULE_PENDING_REJECT,
 	RULE_PENDING_AUDIT,
 	RULE_SPOOF,	   /* source does not belong to the link it came in by (inet) */
 	RULE_SPOOF_BRIDGE, /* the same on a bridge port */
@@ -43,7 +45,7 @@ struct rule_facts {
 	bool lets_pass;		   /* audit */
 	bool is_metadata_aware;	   /* the destination decides between external and metadata */
 	const char *metadata_name; /* rule.name where it is metadata; NULL where not aware */
-	bool can_reject;	   /* answers instead of dropping when the rulebook says so */
+	bool rejects;		   /* answers instead of dropping */
 	bool judges_source;	   /* the source address is what is wrong: it names nobody */
 	unsigned severity; /* event.severity: 21 low, 47 medium, 73 high, as Kibana cuts it */
 };
@@ -55,7 +57,6 @@ const struct rule_facts *rule_facts(enum rule_id id);
 
 /* The rulebook of one generation: what the constant facts do not say. */
 struct rulebook {
-	bool rejects; /* RULE_DENY and RULE_PENDING answer (TCP reset, ICMP) instead of dropping */
 	uint64_t generation; /* counts the rulesets this agent made */
 };
 

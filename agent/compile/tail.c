@@ -24,7 +24,7 @@ void tail_add(const struct compiler *compiler, struct pf_chain *chain, enum rule
 
 	if (rule_facts(id)->lets_pass) {
 		pf_rule_verdict(rule, PF_ACCEPT, NULL);
-	} else if (rule_facts(id)->can_reject && compiler->is_reject) {
+	} else if (rule_facts(id)->rejects) {
 		pf_rule_reject(pf_rule_add(chain), PF_REJECT_TCP_RESET);
 		pf_rule_reject(pf_rule_add(chain), PF_REJECT_ADMIN_PROHIBITED);
 	} else {

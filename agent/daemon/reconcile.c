@@ -129,8 +129,7 @@ static void say_what_is_missing(struct daemon *daemon, const struct snapshot *sn
 	daemon->was_without_pod_root = no_root;
 }
 
-static void take_over(struct daemon *daemon, struct snapshot *snapshot,
-		      const struct rulebook *rulebook, size_t n_steps)
+static void take_over(struct daemon *daemon, struct snapshot *snapshot, size_t n_steps)
 {
 	size_t n_unresolved = say_what_is_unresolved(daemon, snapshot);
 
@@ -139,7 +138,6 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot,
 		stream_drain(daemon); /* what was logged before belongs to the snapshot before */
 	snapshot_free(daemon->snapshot);
 	daemon->snapshot = snapshot;
-	daemon->rulebook = *rulebook;
 	daemon->rulebook.generation = daemon->generation;
 	if (!n_steps && daemon->is_ready)
 		return;
@@ -148,12 +146,12 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot,
 }
 
 /* Never straight from one way of asking to the other: see compile_needs_between(). */
-static int apply_between(struct daemon *daemon, const struct snapshot *snapshot)
+static int apply_between(struct daemon *daemon, const struct compile_input *input)
 {
 	struct pf_ruleset *ruleset;
 	char reason[160];
 	size_t n_steps;
-	int r = compile_between(daemon->config, snapshot, &ruleset, reason);
+	int r = compile_between(input, &ruleset, reason);
 
 	if (r == COMPILE_E_REFUSED) {
 		diag_rules_not_made(reason);
@@ -162,19 +160,19 @@ static int apply_between(struct daemon *daemon, const struct snapshot *snapshot)
 	return r < 0 ? r : fence_apply(daemon->fence, ruleset, &n_steps);
 }
 
-static int apply(struct daemon *daemon, struct snapshot *snapshot, struct rulebook *ret_rulebook,
-		 size_t *ret_n_steps)
+static int apply(struct daemon *daemon, const struct snapshot *snapshot, size_t *ret_n_steps)
 {
+	const struct compile_input input = {.config = daemon->config, .snapshot = snapshot};
 	struct pf_ruleset *ruleset;
 	char reason[160];
-	int r = compile(daemon->config, snapshot, &ruleset, ret_rulebook, reason);
+	int r = compile(&input, &ruleset, reason);
 
 	if (r == COMPILE_E_REFUSED) {
 		diag_rules_not_made(reason);
 		return -EINVAL;
 	}
 	if (r == 0 && compile_needs_between(fence_current(daemon->fence), ruleset)) {
-		r = apply_between(daemon, snapshot);
+		r = apply_between(daemon, &input);
 		if (r < 0)
 			pf_ruleset_free(ruleset);
 	}
@@ -184,7 +182,6 @@ static int apply(struct daemon *daemon, struct snapshot *snapshot, struct rulebo
 int reconcile(struct daemon *daemon)
 {
 	struct snapshot *snapshot;
-	struct rulebook rulebook;
 	size_t n_steps = 0;
 	int r = networks_derive(daemon);
 
@@ -192,11 +189,11 @@ int reconcile(struct daemon *daemon)
 		r = make_snapshot(daemon, &snapshot);
 	if (r < 0)
 		return r;
-	r = apply(daemon, snapshot, &rulebook, &n_steps);
+	r = apply(daemon, snapshot, &n_steps);
 	if (r < 0) {
 		snapshot_free(snapshot);
 		return r;
 	}
-	take_over(daemon, snapshot, &rulebook, n_steps);
+	take_over(daemon, snapshot, n_steps);
 	return 0;
 }

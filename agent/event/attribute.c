@@ -79,13 +79,13 @@ static void attribute_sender(struct event *event, const struct snapshot *snapsho
 	}
 }
 
-static enum rule_verdict verdict_of(enum rule_id rule, const struct rulebook *rulebook)
+static enum rule_verdict verdict_of(enum rule_id rule)
 {
 	const struct rule_facts *facts = rule_facts(rule);
 
 	if (facts->lets_pass)
 		return VERDICT_WOULD_DROP;
-	return facts->can_reject && rulebook->rejects ? VERDICT_REJECTED : VERDICT_DROPPED;
+	return facts->rejects ? VERDICT_REJECTED : VERDICT_DROPPED;
 }
 
 /* 64:ff9b::/96 carries an IPv4 address in its last four bytes (RFC 6052). */
@@ -154,7 +154,7 @@ int event_attribute(const struct pf_nflog_record *record, const struct snapshot 
 	event.has_packet = event.packet_error == 0;
 	if (event.has_packet)
 		packet_judge(&event);
-	event.verdict = verdict_of(event.meaning.rule, rulebook);
+	event.verdict = verdict_of(event.meaning.rule);
 	event.attribution = "none: the node has not been looked at yet";
 	if (snapshot) {
 		links_name(&event, snapshot);

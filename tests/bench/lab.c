@@ -58,11 +58,11 @@ void apply_or_die(struct pf_nft *nft, const struct pf_ruleset *from, const struc
 struct pf_ruleset *compiled_or_die(unsigned n_pods, unsigned n_host_pods, unsigned flags)
 {
 	struct made_node *made = made_node_new(n_pods, n_host_pods, flags);
+	const struct compile_input input = {&made->config, &made->snapshot, NULL};
 	struct pf_ruleset *ruleset;
-	struct rulebook rulebook;
 	char reason[160] = "no memory";
 
-	if (compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason) != 0) {
+	if (compile(&input, &ruleset, reason) != 0) {
 		fprintf(stderr, "cannot compile: %s\n", reason);
 		exit(1);
 	}

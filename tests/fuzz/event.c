@@ -75,7 +75,7 @@ static void event_play(const struct pf_nflog_record *record, char *name, uint64_
 		.n_by_index = 1,
 	};
 	struct event_context context = {name, name, name, name};
-	struct rulebook rulebook = {.rejects = time & 1, .generation = time};
+	struct rulebook rulebook = {.generation = time};
 	struct buffer line = BUFFER_INIT;
 	struct event event;
 

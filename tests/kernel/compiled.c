@@ -32,11 +32,11 @@ static struct pf_ruleset *compiled(size_t i)
 {
 	struct made_node *made = made_node_new(cases[i].n_pods, cases[i].n_host_pods,
 					       cases[i].flags);
+	const struct compile_input input = {&made->config, &made->snapshot, NULL};
 	struct pf_ruleset *ruleset;
-	struct rulebook rulebook;
 	char reason[160];
 
-	assert_int_equal(compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason), 0);
+	assert_int_equal(compile(&input, &ruleset, reason), 0);
 	made_node_free(made);
 	return ruleset;
 }

@@ -29,7 +29,7 @@ struct scene {
 	uint8_t hook;
 	uint32_t link_in, link_out, port_in, mark;
 	struct shape shape;
-	bool is_reject, has_uid;
+	bool has_uid;
 };
 
 #define WEB	 "10.0.0.5"

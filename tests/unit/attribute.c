@@ -144,33 +144,31 @@ static void packets_are_judged(void **state)
 	}
 }
 
-static void verdicts_follow_the_rulebook(void **state)
+static void verdicts_follow_the_prefix(void **state)
 {
 	static const struct {
 		const char *prefix;
-		enum rule_verdict drops, rejects;
+		enum rule_verdict verdict;
 	} cases[] = {
-		{"podfence:deny", VERDICT_DROPPED, VERDICT_REJECTED},
-		{"podfence:pending", VERDICT_DROPPED, VERDICT_REJECTED},
-		{"podfence:audit", VERDICT_WOULD_DROP, VERDICT_WOULD_DROP},
-		{"podfence:pending-audit", VERDICT_WOULD_DROP, VERDICT_WOULD_DROP},
-		{"podfence:spoof", VERDICT_DROPPED, VERDICT_DROPPED},
-		{"podfence:spoof-audit", VERDICT_WOULD_DROP, VERDICT_WOULD_DROP},
-		{"podfence:tunnel", VERDICT_DROPPED, VERDICT_DROPPED},
+		{"podfence:deny", VERDICT_DROPPED},
+		{"podfence:reject", VERDICT_REJECTED},
+		{"podfence:pending", VERDICT_DROPPED},
+		{"podfence:pending-reject", VERDICT_REJECTED},
+		{"podfence:audit", VERDICT_WOULD_DROP},
+		{"podfence:pending-audit", VERDICT_WOULD_DROP},
+		{"podfence:spoof", VERDICT_DROPPED},
+		{"podfence:spoof-audit", VERDICT_WOULD_DROP},
+		{"podfence:tunnel", VERDICT_DROPPED},
 	};
 
 	for (size_t i = 0; i < N(cases); i++) {
 		struct scene scene = {"", cases[i].prefix, FORWARD, 10,
 				      .shape = {WEB, EXTERNAL, 17}};
+		struct rulebook rulebook = {};
 		struct scene_memory memory;
 
-		assert_int_equal(
-			scene_play(&scene, snapshot, &(struct rulebook){}, &memory).verdict,
-			cases[i].drops);
-		assert_int_equal(
-			scene_play(&scene, snapshot, &(struct rulebook){.rejects = true}, &memory)
-				.verdict,
-			cases[i].rejects);
+		assert_int_equal(scene_play(&scene, snapshot, &rulebook, &memory).verdict,
+				 cases[i].verdict);
 	}
 }
 
@@ -201,7 +199,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(senders_are_named),
 		cmocka_unit_test(packets_are_judged),
-		cmocka_unit_test(verdicts_follow_the_rulebook),
+		cmocka_unit_test(verdicts_follow_the_prefix),
 		cmocka_unit_test(without_a_snapshot_nobody_is_named),
 		cmocka_unit_test(foreign_prefixes_make_no_event),
 	};

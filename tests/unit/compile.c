@@ -15,12 +15,11 @@
 static struct pf_ruleset *compiled(unsigned n_pods, unsigned n_host_pods, unsigned flags)
 {
 	struct made_node *made = made_node_new(n_pods, n_host_pods, flags);
+	const struct compile_input input = {&made->config, &made->snapshot, NULL};
 	struct pf_ruleset *ruleset;
-	struct rulebook rulebook;
 	char reason[160];
 
-	assert_int_equal(compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason), 0);
-	assert_int_equal(rulebook.rejects, !!(flags & MADE_REJECT));
+	assert_int_equal(compile(&input, &ruleset, reason), 0);
 	made_node_free(made);
 	return ruleset;
 }
@@ -84,8 +83,8 @@ static void derived_networks_are_golden(void **state)
 	struct made_node *made = made_node_new(0, 0, 0);
 	struct pf_address resolvers[2], server;
 	struct cluster *cluster;
+	const struct compile_input input = {&made->config, &made->snapshot, NULL};
 	struct pf_ruleset *ruleset;
-	struct rulebook rulebook;
 	char reason[160], *text;
 	size_t length;
 	FILE *stream = open_memstream(&text, &length);
@@ -97,7 +96,7 @@ static void derived_networks_are_golden(void **state)
 	cluster_note_server(cluster, &server);
 	const struct network_facts facts = {cluster, resolvers, 2, "resolv.conf"};
 	assert_int_equal(network_list_new(&facts, &made->snapshot.networks), 0);
-	assert_int_equal(compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason), 0);
+	assert_int_equal(compile(&input, &ruleset, reason), 0);
 	assert_int_equal(pf_ruleset_print(ruleset, stream), 0);
 	fclose(stream);
 	assert_golden("derived.nft", text);
@@ -155,12 +154,11 @@ static void rules_do_not_grow_with_pods(void **state)
 static void too_many_endpoints_are_refused_with_a_reason(void **state)
 {
 	struct made_node *made = made_node_new(20000, 0, 0);
+	const struct compile_input input = {&made->config, &made->snapshot, NULL};
 	struct pf_ruleset *ruleset;
-	struct rulebook rulebook;
 	char reason[160];
 
-	assert_int_equal(compile(&made->config, &made->snapshot, &ruleset, &rulebook, reason),
-			 COMPILE_E_REFUSED);
+	assert_int_equal(compile(&input, &ruleset, reason), COMPILE_E_REFUSED);
 	assert_string_equal(reason, "set links_v1: 20000 elements, room for 16384");
 	made_node_free(made);
 }

@@ -29,14 +29,13 @@ static int teardown(void **state)
 static const struct scene scenes[] = {
 	{"drop-tcp", "podfence:deny", FORWARD, 10, 2, 0, 0, {WEB, EXTERNAL, 6, 50514, 443, SYN}},
 	{"reject-udp6",
-	 "podfence:deny",
+	 "podfence:reject",
 	 FORWARD,
 	 10,
 	 2,
 	 0,
 	 0,
-	 {"2001:db8::5", "2001:db8:ffff::9", 17, 40000, 53},
-	 .is_reject = true},
+	 {"2001:db8::5", "2001:db8:ffff::9", 17, 40000, 53}},
 	{"audit-bridge",
 	 "podfence:audit",
 	 FORWARD,
@@ -153,7 +152,7 @@ static void lines_are_golden(void **state)
 	struct buffer line = BUFFER_INIT;
 
 	for (size_t i = 0; i < N(scenes); i++) {
-		struct rulebook rulebook = {.rejects = scenes[i].is_reject, .generation = 12};
+		struct rulebook rulebook = {.generation = 12};
 		struct scene_memory memory;
 		struct event event = scene_play(&scenes[i], snapshot, &rulebook, &memory);
 

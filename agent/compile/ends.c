@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Where a packet ends that nothing allows: denied, answered or let pass on record, and `pending` for a sender
+ * nobody knows. They are few however many policies there are: which of the policies had it denied is found
+ * by the same decision in user space (policy/verdict.h).
+ *
+ * Which endpoint it was must reach user space too, and NFLOG tells no cgroup: on a packet about to die the
+ * mark carries its index (a mark somebody else had set is cleared first); one that lives on goes through a
+ * chain of its endpoint with a prefix of its own. */
+#include "compile/internal.h"
+
+static const struct {
+	const char *name, *name_out;
+	enum rule_id rule;
+} ends[END_N] = {
+	[END_DENY] = {"deny", "deny-out", RULE_DENY},
+	[END_REJECT] = {"deny-reject", "deny-reject-out", RULE_REJECT},
+	[END_AUDIT] = {"audit", "audit-out", RULE_AUDIT},
+};
+
+static bool find_end(enum config_mode mode, enum config_action action, enum end *ret_end)
+{
+	switch (mode) {
+	case CONFIG_MODE_DENY:
+		*ret_end = action == CONFIG_ACTION_REJECT ? END_REJECT : END_DENY;
+		return true;
+	case CONFIG_MODE_AUDIT: *ret_end = END_AUDIT; return true;
+	}
+	return false;
+}
+
+const char *end_of(enum config_mode mode, enum config_action action, bool is_output)
+{
+	enum end end;
+
+	if (!find_end(mode, action, &end))
+		return NULL;
+	return is_output ? ends[end].name_out : ends[end].name;
+}
+
+static void add_audit_out(const struct compiler *compiler, struct pf_chain *chain)
+{
+	for (size_t i = 0; i < compiler->n_pod_levels; i++)
+		pf_rule_vmap(pf_rule_add(chain), TAGS,
+			     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+	tail_add(compiler, chain, RULE_AUDIT);
+}
+
+static void add_end(const struct compiler *compiler, enum end end)
+{
+	tail_add(compiler, pf_chain_add(compiler->inet, ends[end].name), ends[end].rule);
+	struct pf_chain *chain = pf_chain_add(compiler->inet, ends[end].name_out);
+	if (end == END_AUDIT) {
+		add_audit_out(compiler, chain);
+		return;
+	}
+	mark_add(compiler, chain);
+	tail_add(compiler, chain, ends[end].rule);
+}
+
+/* Those that some decision leads to. */
+static void add_ends(const struct compiler *compiler)
+{
+	const struct decisions *decisions = compiler->decisions;
+	bool is_used[END_N] = {};
+	enum end end;
+
+	if (find_end(compiler->config->fallback.mode, compiler->config->fallback.action, &end))
+		is_used[end] = true;
+	for (size_t i = 0; decisions && i < decisions->n_distinct; i++) {
+		const struct decision *decision = decisions->distinct[i];
+		is_used[END_AUDIT] |= decision->has_audit;
+		if (find_end(decision->mode, decision->action, &end))
+			is_used[end] = true;
+	}
+	for (end = 0; end < END_N; end++)
+		if (is_used[end])
+			add_end(compiler, end);
+}
+
+static void add_pending(const struct compiler *compiler)
+{
+	enum rule_id rule = compiler->is_audit ? RULE_PENDING_AUDIT
+			    : compiler->config->fallback.action == CONFIG_ACTION_REJECT
+				    ? RULE_PENDING_REJECT
+				    : RULE_PENDING;
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "pending");
+
+	tail_add(compiler, chain, rule);
+	chain = pf_chain_add(compiler->inet, "pending-out");
+	if (!compiler->is_audit)
+		pf_rule_set_mark(pf_rule_add(chain), 0);
+	tail_add(compiler, chain, rule);
+}
+
+static void add_tunnel(const struct compiler *compiler)
+{
+	enum rule_id rule = compiler->is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL;
+	struct pf_chain *chain = pf_chain_add(compiler->inet, "tunnel");
+
+	tail_add(compiler, chain, rule);
+	chain = pf_chain_add(compiler->inet, "tunnel-out");
+	if (!compiler->is_audit)
+		mark_add(compiler, chain);
+	tail_add(compiler, chain, rule);
+}
+
+void compile_ends(const struct compiler *compiler)
+{
+	add_ends(compiler);
+	add_pending(compiler);
+	add_tunnel(compiler);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <podfence/attributes.h>
+
+#include "config/config.h"
+#include "inventory/snapshot.h"
+#include "kube/namespace.h"
+#include "kube/policy.h"
+
+/* What holds for one endpoint: the policies that select it and what meets it where they leave a
+ * question open. Endpoints for which the same holds share one decision, as they share one chain in
+ * the kernel. Never changed once it is made. */
+struct decision {
+	unsigned n_references;
+	/* Of its chain: "default" where no policy and no exception applies, else "p-" and 16
+	 * hexadecimal digits made of the names of the policies, not of what they say: an edited
+	 * policy keeps its chain. */
+	char name[20];
+	enum config_mode mode;
+	enum config_action action;
+	bool has_ceiling;	  /* a NetworkPolicy may narrow, not widen */
+	bool has_audit;		  /* some of the policies are in audit */
+	struct policy *own;	  /* the agent's allow list for it, all Accept; NULL: none */
+	struct policy **policies; /* in the order of the list */
+	size_t n_policies;
+};
+
+struct decision *decision_ref(struct decision *decision);
+struct decision *decision_free(struct decision *decision);
+
+/* The decisions of all endpoints of one snapshot. */
+struct decisions {
+	unsigned n_references;
+	struct decision **distinct; /* [0] is "default"; the others by name */
+	size_t n_distinct;
+	uint32_t *of; /* place in distinct, by the endpoint's place in the snapshot */
+	size_t n_endpoints;
+};
+
+struct decision_input {
+	const struct config *config;
+	const struct policy_list *policies;	   /* NULL: none */
+	const struct namespace *const *namespaces; /* sorted by name */
+	size_t n_namespaces;
+	struct policy *own; /* default.allow as a policy; NULL: none */
+};
+
+/* Pure. `before` (or NULL) is of an earlier snapshot: a decision that would come out the same is
+ * shared with it, so that "nothing changed" is a comparison of pointers. 0 or -ENOMEM. */
+PF_MUST_CHECK int decisions_new(const struct decision_input *input, const struct snapshot *snapshot,
+				const struct decisions *before, struct decisions **ret_decisions);
+struct decisions *decisions_ref(struct decisions *decisions);
+struct decisions *decisions_free(struct decisions *decisions);
+
+/* Of an endpoint of the snapshot they were made for. */
+const struct decision *decisions_of(const struct decisions *decisions,
+				    const struct snapshot *snapshot,
+				    const struct endpoint *endpoint);
