@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <podfence/address.h>
+#include <podfence/attributes.h>
 
 #include "kube/selector.h"
 
@@ -65,13 +66,18 @@ struct policy *policy_ref(struct policy *policy);
 struct policy *policy_free(struct policy *policy);
 /* They say the same, origin included. */
 bool policy_is_equal(const struct policy *a, const struct policy *b);
+/* The order of a list: tier, priority, namespace, name, origin. */
+int policy_compare(const struct policy *a, const struct policy *b);
 
-/* All policies at one time, shared; sorted by tier, priority, namespace, name. */
+/* All policies at one time, shared; sorted by policy_compare(). */
 struct policy_list {
 	unsigned n_references;
 	struct policy **policies;
 	size_t n_policies;
 };
 
+/* Of a reference to each, in any order. */
+PF_MUST_CHECK int policy_list_new(struct policy *const *policies, size_t n,
+				  struct policy_list **ret_list);
 struct policy_list *policy_list_ref(struct policy_list *list);
 struct policy_list *policy_list_free(struct policy_list *list);
