@@ -142,12 +142,27 @@ static int make_rule(struct maker *maker)
 	return header ? message_end(maker->batch, header, maker->index) : -ENOMEM;
 }
 
-static void set_attributes(const struct pf_set *set, struct nftnl_set *nftnl, uint32_t id)
+/* Ranges are looked for in each field by itself, so the kernel has to know where one ends. */
+static int set_field_lengths(const struct pf_set *set, struct nftnl_set *nftnl)
+{
+	uint8_t lengths[PF_SELECTORS_MAX];
+
+	for (size_t i = 0; i < set->n_selectors; i++)
+		lengths[i] = fields[set->selectors[i].field].length;
+	return nftnl_set_set_data(nftnl, NFTNL_SET_DESC_CONCAT, lengths,
+				  (uint32_t)set->n_selectors) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int set_attributes(const struct pf_set *set, struct nftnl_set *nftnl, uint32_t id)
 {
 	uint32_t flags = 0;
 
 	if (set->is_interval)
 		flags |= NFT_SET_INTERVAL;
+	if (set->is_interval && set->is_concatenation)
+		flags |= NFT_SET_CONCAT;
 	if (set->data != PF_DATA_NONE)
 		flags |= NFT_SET_MAP;
 	nftnl_set_set_u32(nftnl, NFTNL_SET_FAMILY, set->table->family);
@@ -163,6 +178,9 @@ static void set_attributes(const struct pf_set *set, struct nftnl_set *nftnl, ui
 	}
 	if (set->size)
 		nftnl_set_set_u32(nftnl, NFTNL_SET_DESC_SIZE, set->size);
+	if (set->is_interval && set->is_concatenation)
+		return set_field_lengths(set, nftnl);
+	return 0;
 }
 
 /* No user data: an older nft inside kube-proxy or Calico crashes on what it does not know there. */
@@ -173,9 +191,9 @@ static int make_set(struct maker *maker)
 
 	if (!nftnl)
 		return -ENOMEM;
-	set_attributes(set, nftnl, (uint32_t)maker->index + 1);
 	struct nlmsghdr *header = NULL;
-	if (nftnl_set_set_str(nftnl, NFTNL_SET_TABLE, set->table->name) == 0 &&
+	if (set_attributes(set, nftnl, (uint32_t)maker->index + 1) == 0 &&
+	    nftnl_set_set_str(nftnl, NFTNL_SET_TABLE, set->table->name) == 0 &&
 	    nftnl_set_set_str(nftnl, NFTNL_SET_NAME, set->name) == 0)
 		header = maker_header(maker, NFT_MSG_NEWSET, NLM_F_CREATE);
 	if (header)
@@ -220,12 +238,12 @@ static void put_data(struct nlmsghdr *header, const struct pf_set *set,
 	mnl_attr_nest_end(header, data);
 }
 
-/* An interval is two elements for the kernel: its first address, and the one after its last with a
+/* An interval of a lone field is two elements for the kernel: its first address, and the one after its last with a
  * flag. One that reaches the last address there is has no end. */
 static void put_interval_end(struct nlmsghdr *header, const struct pf_set *set,
 			     const struct element *element)
 {
-	uint8_t after[16];
+	uint8_t after[PF_KEY_MAX];
 	size_t i = set->key_length;
 
 	memcpy(after, element->key_end, sizeof(after));
@@ -245,9 +263,11 @@ static void put_element(struct nlmsghdr *header, const struct pf_set *set,
 	struct nlattr *nest = mnl_attr_nest_start(header, NFTA_LIST_ELEM);
 
 	put_key(header, NFTA_SET_ELEM_KEY, element->key, set->key_length);
+	if (set->is_interval && set->is_concatenation)
+		put_key(header, NFTA_SET_ELEM_KEY_END, element->key_end, set->key_length);
 	put_data(header, set, element);
 	mnl_attr_nest_end(header, nest);
-	if (set->is_interval)
+	if (set->is_interval && !set->is_concatenation)
 		put_interval_end(header, set, element);
 }
 

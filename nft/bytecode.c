@@ -229,6 +229,21 @@ static void need(struct encoder *encoder, enum dependency dependency)
 	}
 }
 
+/* Ranges are compared from the first byte on, so what a register holds in host order is turned
+ * round. nft does it to single bytes too (size 2), where the kernel does nothing. */
+static void turn_round(struct encoder *encoder, size_t length, uint32_t target)
+{
+	struct nftnl_expr *expr = expr_new(encoder, "byteorder");
+
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SREG, target);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_DREG, target);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_OP, NFT_BYTEORDER_HTON);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_LEN, (uint32_t)length);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_BYTEORDER_SIZE, length <= 2 ? 2 : (uint32_t)length);
+}
+
 static void load_all(struct encoder *encoder, const struct expression *expression)
 {
 	size_t word = 0;
@@ -239,6 +254,8 @@ static void load_all(struct encoder *encoder, const struct expression *expressio
 		const struct pf_selector *selector = &expression->selectors[i];
 		size_t length = fields[selector->field].length;
 		load(encoder, selector, length, register_number(word));
+		if (expression->is_of_ranges && !fields[selector->field].is_big_endian)
+			turn_round(encoder, length, register_number(word));
 		word += (length + 3) / 4;
 	}
 }

@@ -77,12 +77,17 @@ struct element *set_element_new(struct pf_set *set)
 	return element;
 }
 
+/* The last field of a concatenation is padded too. */
+static size_t key_length(const struct pf_set *set, const struct pf_key *key)
+{
+	return set->is_concatenation ? (key->length + 3u) & ~3u : key->length;
+}
+
 static struct element *element_add(struct pf_set *set, const struct pf_key *key, enum pf_data data)
 {
 	if (!set || set->table->ruleset->error)
 		return NULL;
-	/* The last field of a concatenation is padded too. */
-	size_t length = set->n_selectors > 1 ? (key->length + 3u) & ~3u : key->length;
+	size_t length = key_length(set, key);
 	if (length != set->key_length || set->data != data || set->is_interval) {
 		ruleset_fail(set->table->ruleset, -EINVAL,
 			     "set %s: an element of %zu bytes does not fit", set->name, length);
@@ -124,7 +129,7 @@ void pf_element_add_prefix(struct pf_set *set, const struct pf_prefix *prefix)
 	if (!set || set->table->ruleset->error)
 		return;
 	size_t size = pf_address_size(&prefix->address);
-	if (!set->is_interval || set->key_length != size)
+	if (!set->is_interval || set->is_concatenation || set->key_length != size)
 		return ruleset_fail(set->table->ruleset, -EINVAL, "set %s holds no such prefix",
 				    set->name);
 	struct element *element = set_element_new(set);
@@ -136,4 +141,19 @@ void pf_element_add_prefix(struct pf_set *set, const struct pf_prefix *prefix)
 		uint8_t host = bits >= 8 ? 0 : bits <= 0 ? 0xff : (uint8_t)(0xff >> bits);
 		element->key_end[i] = element->key[i] | host;
 	}
+}
+
+void pf_element_add_range(struct pf_set *set, const struct pf_key *first, const struct pf_key *last)
+{
+	if (!set || set->table->ruleset->error)
+		return;
+	if (!set->is_interval || key_length(set, first) != set->key_length ||
+	    key_length(set, last) != set->key_length)
+		return ruleset_fail(set->table->ruleset, -EINVAL, "set %s holds no such range",
+				    set->name);
+	struct element *element = set_element_new(set);
+	if (!element)
+		return;
+	memcpy(element->key, first->bytes, first->length);
+	memcpy(element->key_end, last->bytes, last->length);
 }

@@ -27,6 +27,7 @@ struct expression {
 	enum expression_kind kind;
 	bool is_negated;
 	bool has_mask;
+	bool is_of_ranges; /* a look-up in an interval set; found out when the ruleset is sealed */
 	uint8_t n_selectors;
 	uint8_t prefix_length;
 	struct pf_selector selectors[PF_SELECTORS_MAX];
@@ -56,7 +57,7 @@ struct pf_chain {
 
 struct element {
 	uint8_t key[PF_KEY_MAX];
-	uint8_t key_end[16]; /* interval sets: last address, inclusive */
+	uint8_t key_end[PF_KEY_MAX]; /* interval sets: the last key, inclusive in each field */
 	uint32_t mark;
 	enum pf_verdict verdict;
 	char chain[PF_NAME_MAX];
@@ -68,6 +69,7 @@ struct pf_set {
 	enum pf_data data;
 	uint32_t size;
 	bool is_interval;
+	bool is_concatenation; /* of several fields */
 	uint8_t key_length;
 	uint32_t key_type; /* nft's number of the (concatenated) type */
 	struct pf_selector selectors[PF_SELECTORS_MAX];

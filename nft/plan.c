@@ -300,7 +300,8 @@ static const char *sets_incompatible(const struct pf_table *from, const struct p
 		const struct pf_set *new = to->sets[i], *old = table_set_find(from, new->name);
 		if (old && (old->key_type != new->key_type || old->key_length != new->key_length ||
 			    old->data != new->data || old->size != new->size ||
-			    old->is_interval != new->is_interval))
+			    old->is_interval != new->is_interval ||
+			    (new->is_interval && old->is_concatenation != new->is_concatenation)))
 			return new->name;
 	}
 	return NULL;

@@ -176,13 +176,13 @@ static int on_set(const struct nlmsghdr *header, void *data)
 			set->key_length = (uint8_t)nftnl_set_get_u32(nftnl, NFTNL_SET_KEY_LEN);
 			set->size = nftnl_set_get_u32(nftnl, NFTNL_SET_DESC_SIZE);
 			set->is_interval = flags & NFT_SET_INTERVAL;
+			set->is_concatenation = flags & NFT_SET_CONCAT;
 			if (flags & NFT_SET_MAP)
 				set->data = nftnl_set_get_u32(nftnl, NFTNL_SET_DATA_TYPE) ==
 							    NFT_DATA_VERDICT
 						    ? PF_DATA_VERDICT
 						    : PF_DATA_MARK;
-			if (set->key_length > PF_KEY_MAX ||
-			    (set->is_interval && set->key_length > 16))
+			if (set->key_length > PF_KEY_MAX)
 				ruleset_fail(reading->ruleset, -EPROTO, "set %s: not one of ours",
 					     set->name);
 		}
@@ -218,7 +218,11 @@ static int element_read(struct nftnl_set_elem *nftnl, void *data)
 	if (!element)
 		return -1;
 	memcpy(element->key, key, length);
-	if (set->is_interval && nftnl_set_elem_is_set(nftnl, NFTNL_SET_ELEM_FLAGS))
+	if (set->is_interval && set->is_concatenation) {
+		const void *end = nftnl_set_elem_get(nftnl, NFTNL_SET_ELEM_KEY_END, &length);
+		memcpy(element->key_end, end && length == set->key_length ? end : element->key,
+		       set->key_length);
+	} else if (set->is_interval && nftnl_set_elem_is_set(nftnl, NFTNL_SET_ELEM_FLAGS))
 		element->mark = nftnl_set_elem_get_u32(nftnl, NFTNL_SET_ELEM_FLAGS) &
 				NFT_SET_ELEM_INTERVAL_END;
 	if (set->data == PF_DATA_MARK) {
@@ -308,7 +312,7 @@ static int read_sets(struct pf_nft *nft, struct reading *reading)
 		reading->set = reading->table->sets[i];
 		r = dump(nft, NFT_MSG_GETSETELEM, family, reading->name, reading->set->name,
 			 on_elements, reading);
-		if (!r && reading->set->is_interval)
+		if (!r && reading->set->is_interval && !reading->set->is_concatenation)
 			intervals_join(reading->set);
 	}
 	return r;

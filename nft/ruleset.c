@@ -215,7 +215,7 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 		return NULL;
 	struct pf_ruleset *ruleset = table->ruleset;
 	if (!n_selectors || n_selectors > PF_SELECTORS_MAX ||
-	    (options->is_interval && (n_selectors != 1 || options->data != PF_DATA_NONE)) ||
+	    (options->is_interval && options->data != PF_DATA_NONE) ||
 	    selectors_key_length(selectors, n_selectors) > PF_KEY_MAX) {
 		ruleset_fail(ruleset, -EINVAL, "set %s: no such combination of fields", name);
 		return NULL;
@@ -226,6 +226,7 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 	set->data = options->data;
 	set->size = options->size;
 	set->is_interval = options->is_interval;
+	set->is_concatenation = n_selectors > 1;
 	set->n_selectors = n_selectors;
 	set->key_length = (uint8_t)selectors_key_length(selectors, n_selectors);
 	for (size_t i = 0; i < n_selectors; i++) {

@@ -48,10 +48,10 @@ static void set_elements_merge(struct pf_set *set)
 	for (size_t i = 0; i < set->n_elements; i++) {
 		const struct element *element = &set->elements[i];
 		struct element *last = kept ? &set->elements[kept - 1] : NULL;
-		if (last && set->is_interval &&
+		if (last && set->is_interval && !set->is_concatenation &&
 		    memcmp(element->key_end, last->key_end, set->key_length) <= 0)
 			continue;
-		if (last && !set->is_interval && !element_compare(set, last, element)) {
+		if (last && !element_compare(set, last, element)) {
 			if (!element_data_equal(last, element))
 				return ruleset_fail(set->table->ruleset, -EEXIST,
 						    "set %s: one key has two meanings", set->name);
@@ -98,7 +98,7 @@ static void set_check(struct pf_set *set)
 	}
 }
 
-static void lookup_check(const struct pf_rule *rule, const struct expression *expression,
+static void lookup_check(const struct pf_rule *rule, struct expression *expression,
 			 enum pf_data data)
 {
 	const struct pf_table *table = rule->chain->table;
@@ -111,6 +111,7 @@ static void lookup_check(const struct pf_rule *rule, const struct expression *ex
 	    set->key_length != selectors_key_length(expression->selectors, expression->n_selectors))
 		ruleset_fail(table->ruleset, -EINVAL, "chain %s: set %s holds something else",
 			     rule->chain->name, expression->name);
+	expression->is_of_ranges = set->is_interval;
 }
 
 static void rule_check(const struct pf_rule *rule)
@@ -121,7 +122,7 @@ static void rule_check(const struct pf_rule *rule)
 		return ruleset_fail(table->ruleset, -EINVAL, "chain %s: an empty rule",
 				    rule->chain->name);
 	for (size_t i = 0; i < rule->n_expressions; i++) {
-		const struct expression *expression = &rule->expressions[i];
+		struct expression *expression = &rule->expressions[i];
 		switch (expression->kind) {
 		case EXPRESSION_LOOKUP: lookup_check(rule, expression, PF_DATA_NONE); break;
 		case EXPRESSION_VMAP: lookup_check(rule, expression, PF_DATA_VERDICT); break;

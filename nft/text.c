@@ -78,20 +78,61 @@ static void key_print(const struct pf_set *set, const uint8_t *key, FILE *stream
 	}
 }
 
-/* As a prefix where it is one, which it is unless another program wrote it. */
+static bool is_address(const struct field *field)
+{
+	return field->is_big_endian && (field->length == 4 || field->length == 16);
+}
+
+static bool bit_is_set(const uint8_t *bytes, unsigned bit)
+{
+	return bytes[bit / 8] & (0x80u >> (bit % 8));
+}
+
+/* How long the prefix is that these two addresses begin and end; false where they are not one. */
+static bool find_prefix(const uint8_t *first, const uint8_t *last, unsigned total,
+			unsigned *ret_length)
+{
+	unsigned length = 0;
+
+	while (length < total && bit_is_set(first, length) == bit_is_set(last, length))
+		length++;
+	for (unsigned i = length; i < total; i++)
+		if (bit_is_set(first, i) || !bit_is_set(last, i))
+			return false;
+	*ret_length = length;
+	return true;
+}
+
+static void range_print(const struct field *field, const uint8_t *first, const uint8_t *last,
+			FILE *stream)
+{
+	unsigned length;
+
+	value_print(field, first, stream);
+	if (!memcmp(first, last, field->length))
+		return;
+	if (is_address(field) && find_prefix(first, last, 8u * field->length, &length)) {
+		fprintf(stream, "/%u", length);
+		return;
+	}
+	fputc('-', stream);
+	value_print(field, last, stream);
+}
+
 static void interval_print(const struct pf_set *set, const struct element *element, FILE *stream)
 {
-	unsigned length = 0, total = 8u * set->key_length;
+	size_t at = 0;
 
-	while (length < total && !((element->key[length / 8] ^ element->key_end[length / 8]) &
-				   (0x80u >> (length % 8))))
-		length++;
-	key_print(set, element->key, stream);
-	if (set->n_selectors && length < total)
-		fprintf(stream, "/%u", length);
 	if (!set->n_selectors) {
+		key_print(set, element->key, stream);
 		fputc('-', stream);
 		key_print(set, element->key_end, stream);
+	}
+	for (size_t i = 0; i < set->n_selectors; i++) {
+		const struct field *field = &fields[set->selectors[i].field];
+		fputs(i ? " . " : "", stream);
+		range_print(field, element->key + at, element->key_end + at, stream);
+		at += (field->length + 3u) & ~3u;
 	}
 }
 

@@ -78,7 +78,9 @@ enum pf_data { PF_DATA_NONE, PF_DATA_VERDICT, PF_DATA_MARK };
 struct pf_set_options {
 	enum pf_data data;
 	uint32_t size; /* elements at most; 0: no limit (then the kernel picks a resizable hash) */
-	bool is_interval; /* elements are prefixes; one field only */
+	/* Elements are ranges of the one field, or of each field of a concatenation, which then must
+	 * not overlap: the kernel refuses those (nft_set_pipapo). Sets, not maps. */
+	bool is_interval;
 };
 
 /* linux/netfilter.h and netfilter_bridge.h hook numbers */
@@ -123,6 +125,9 @@ void pf_element_add_verdict(struct pf_set *map, const struct pf_key *key, enum p
 			    const char *chain);
 void pf_element_add_mark(struct pf_set *map, const struct pf_key *key, uint32_t mark);
 void pf_element_add_prefix(struct pf_set *set, const struct pf_prefix *prefix);
+/* Of an interval set: from `first` to `last` inclusive, each field for itself. */
+void pf_element_add_range(struct pf_set *set, const struct pf_key *first,
+			  const struct pf_key *last);
 
 struct pf_rule *pf_rule_add(struct pf_chain *chain);
 /* Matches. Integers are given in host order. */
@@ -153,7 +158,7 @@ void pf_rule_verdict(struct pf_rule *rule, enum pf_verdict verdict,
 		     const char *chain /* or NULL */);
 
 /* Ends the building: everything referred to exists and fits, elements are sorted, equal ones
- * merged, and prefixes that another one contains are left out. 0, or a negative errno with a
+ * merged, and ranges that another one contains are left out. 0, or a negative errno with a
  * sentence in pf_ruleset_error(): -ENOMEM, -ENAMETOOLONG, -EINVAL (a key or field that does not
  * fit), -ENOENT (no such chain, set or counter), -EEXIST (a name twice, or one key with two
  * meanings). */

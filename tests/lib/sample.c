@@ -27,6 +27,11 @@ static void add_sets(struct pf_table *table)
 	pf_set_add(table, "roots", &plain, PF_FIELDS({PF_CGROUP}));
 	pf_set_add(table, "nets4", &interval, PF_FIELDS({PF_IP_DADDR}));
 	pf_set_add(table, "nets6", &interval, PF_FIELDS({PF_IP6_DADDR}));
+	pf_set_add(table, "boxes4", &interval,
+		   PF_FIELDS({PF_IP_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_set_add(table, "boxes6", &interval,
+		   PF_FIELDS({PF_IP6_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_set_add(table, "services", &interval, PF_FIELDS({PF_L4PROTO}, {PF_TH_DPORT}));
 	pf_set_add(table, "links", &vmap, PF_FIELDS({PF_IIF}));
 	pf_set_add(table, "pods4", &vmap, PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
 	pf_set_add(table, "pods6", &vmap, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
@@ -100,6 +105,15 @@ static void add_lookups(struct pf_chain *chain)
 	pf_rule_lookup(rule, "nets6", PF_FIELDS({PF_IP6_DADDR}));
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, "boxes4", PF_FIELDS({PF_IP_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, "boxes6", PF_FIELDS({PF_IP6_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, "services", PF_FIELDS({PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
 	pf_rule_lookup(rule, "flows6",
 		       PF_FIELDS({PF_IP6_SADDR}, {PF_IP6_DADDR}, {PF_L4PROTO}, {PF_UDP_DPORT}));
 	pf_rule_verdict(rule, PF_DROP, NULL);
@@ -138,6 +152,44 @@ static void add_end(struct pf_chain *chain)
 	pf_rule_verdict(pf_rule_add(chain), PF_DROP, NULL);
 }
 
+static struct pf_key box(const char *address, uint8_t protocol, uint16_t port)
+{
+	struct pf_key key = {};
+
+	if (address) {
+		struct pf_prefix value = prefix(address);
+		pf_key_add_address(&key, &value.address);
+	}
+	pf_key_add_u8(&key, protocol);
+	pf_key_add_port(&key, port);
+	return key;
+}
+
+/* Prefixes, other ranges and lone values, in each field. */
+static void add_boxes(struct pf_table *table)
+{
+	static const struct {
+		const char *set, *first, *last;
+		uint8_t protocol;
+		uint16_t first_port, last_port;
+	} boxes[] = {
+		{"boxes4", "10.0.0.0", "10.255.255.255", 6, 80, 80},
+		{"boxes4", "10.0.0.0", "10.255.255.255", 17, 0, 65535},
+		{"boxes4", "192.0.2.3", "192.0.2.9", 6, 8000, 8999},
+		{"boxes4", "192.0.2.10", "192.0.2.10", 132, 1, 2},
+		{"boxes6", "2001:db8::", "2001:db8::ffff", 6, 443, 443},
+		{"boxes6", "2001:db8::1:0", "2001:db8::1:7", 6, 443, 444},
+		{"services", NULL, NULL, 6, 1, 1023},
+		{"services", NULL, NULL, 17, 53, 53},
+	};
+
+	for (size_t i = 0; i < sizeof(boxes) / sizeof(boxes[0]); i++) {
+		struct pf_key first = box(boxes[i].first, boxes[i].protocol, boxes[i].first_port);
+		struct pf_key last = box(boxes[i].last, boxes[i].protocol, boxes[i].last_port);
+		pf_element_add_range(pf_set_find(table, boxes[i].set), &first, &last);
+	}
+}
+
 static void add_elements(struct pf_table *table, unsigned n)
 {
 	static const char *const nets[] = {"10.0.0.0/8", "11.0.0.0/8", "10.1.0.0/16",
@@ -168,6 +220,7 @@ static void add_elements(struct pf_table *table, unsigned n)
 	pf_element_add_prefix(six, &value);
 	value = prefix("fc00::/7");
 	pf_element_add_prefix(six, &value);
+	add_boxes(table);
 }
 
 static void add_bridge(struct pf_table *table)
