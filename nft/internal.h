@@ -5,6 +5,8 @@
 #include <podfence/plan.h>
 #include <podfence/ruleset.h>
 
+#include "name_index.h"
+
 /* What the public headers hide: the ruleset value itself, for the files of this folder only.
  * Vectors are plain arrays that grow by doubling; names are stored inside their owners. */
 
@@ -45,7 +47,10 @@ struct pf_rule {
 	char *bytecode; /* made when first asked for; all there is of a rule read from the kernel */
 };
 
+/* Sealed chains and sets are shared between rulesets. `table` is the one they were made for: it keeps
+ * its name and family as long as one of them lives. */
 struct pf_chain {
+	unsigned n_references;
 	struct pf_table *table;
 	char name[PF_NAME_MAX];
 	bool is_base;
@@ -64,6 +69,8 @@ struct element {
 };
 
 struct pf_set {
+	unsigned n_references;
+	bool is_sealed;
 	struct pf_table *table;
 	char name[PF_NAME_MAX];
 	enum pf_data data;
@@ -83,6 +90,7 @@ struct counter {
 };
 
 struct pf_table {
+	unsigned n_references; /* of its ruleset, chains and sets */
 	struct pf_ruleset *ruleset;
 	enum pf_family family;
 	char name[PF_NAME_MAX];
@@ -92,6 +100,7 @@ struct pf_table {
 	size_t n_sets;
 	struct pf_chain **chains;
 	size_t n_chains;
+	struct name_index sets_by_name, chains_by_name;
 };
 
 struct pf_ruleset {

@@ -95,9 +95,12 @@ static int add_chains(struct pf_plan *plan, const struct pf_table *from, const s
 static int add_element_step(struct pf_plan *plan, enum step_kind kind, const struct pf_set *set,
 			    const struct pf_set *other)
 {
+
 	const struct element **elements = NULL;
 	size_t n = 0, capacity = 0, k = 0;
 
+	if (set == other)
+		return 0;
 	for (size_t i = 0; i < set->n_elements; i++) {
 		const struct element *element = &set->elements[i];
 		int order = 1;
@@ -152,9 +155,77 @@ static int add_elements(struct pf_plan *plan, const struct pf_table *from,
 	return r;
 }
 
+/* What pf_plan_prepare() makes: an interval set with elements that is not there yet. */
+static bool needs_preparation(const struct pf_table *from, const struct pf_set *set)
+{
+	return set->is_interval && set->n_elements && !table_set_find(from, set->name);
+}
+
+static bool table_needs_preparation(const struct pf_table *from, const struct pf_table *to)
+{
+	for (size_t i = 0; to && i < to->n_sets; i++)
+		if (needs_preparation(from, to->sets[i]))
+			return true;
+	return false;
+}
+
+static int prepare_tables(struct pf_plan *plan, const struct pf_table *from,
+			  const struct pf_table *to)
+{
+	return table_needs_preparation(from, to) ? add_tables(plan, from, to) : 0;
+}
+
+static int prepare_sets(struct pf_plan *plan, const struct pf_table *from,
+			const struct pf_table *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; to && i < to->n_sets && !r; i++) {
+		struct pf_set *set = to->sets[i];
+		if (!needs_preparation(from, set))
+			continue;
+		r = step_add(plan, &(struct step){STEP_ADD_SET, .table = to, .set = set});
+		if (!r)
+			r = add_element_step(plan, STEP_ADD_ELEMENTS, set, NULL);
+	}
+	return r;
+}
+
+static int finish_tables(struct pf_plan *plan, const struct pf_table *from,
+			 const struct pf_table *to)
+{
+	return table_needs_preparation(from, to) ? 0 : add_tables(plan, from, to);
+}
+
+static int finish_sets(struct pf_plan *plan, const struct pf_table *from, const struct pf_table *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; to && i < to->n_sets && !r; i++)
+		if (!table_set_find(from, to->sets[i]->name) &&
+		    !needs_preparation(from, to->sets[i]))
+			r = step_add(plan,
+				     &(struct step){STEP_ADD_SET, .table = to, .set = to->sets[i]});
+	return r;
+}
+
+static int finish_elements(struct pf_plan *plan, const struct pf_table *from,
+			   const struct pf_table *to)
+{
+	int r = 0;
+
+	for (size_t i = 0; to && i < to->n_sets && !r; i++)
+		if (!needs_preparation(from, to->sets[i]))
+			r = add_element_step(plan, STEP_ADD_ELEMENTS, to->sets[i],
+					     table_set_find(from, to->sets[i]->name));
+	return r;
+}
+
 /* 1: the rules of both are the same; 0: not; negative errno. */
 static int chain_equal(const struct pf_chain *a, const struct pf_chain *b)
 {
+	if (a == b)
+		return 1;
 	if (!a || !b || a->n_rules != b->n_rules)
 		return 0;
 	for (size_t i = 0; i < a->n_rules; i++) {
@@ -334,6 +405,37 @@ static const char *find_incompatible(const struct pf_ruleset *from, const struct
 	return object;
 }
 
+static int run_phases(const phase_fn *phases, size_t n_phases, const struct pf_ruleset *from,
+		      const struct pf_ruleset *to, struct pf_plan **ret_plan)
+{
+	struct pf_plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_phases; i++) {
+		int r = run_phase(plan, phases[i], from, to);
+		if (r < 0) {
+			pf_plan_free(plan);
+			return r;
+		}
+	}
+	*ret_plan = plan;
+	return 0;
+}
+
+#define RUN(phases, from, to, ret_plan)                                                            \
+	run_phases(phases, sizeof(phases) / sizeof((phases)[0]), from, to, ret_plan)
+
+static int check_compatible(const struct pf_ruleset *from, const struct pf_ruleset *to,
+			    const char **ret_object)
+{
+	const char *object = find_incompatible(from, to);
+
+	if (object && ret_object)
+		*ret_object = object;
+	return object ? PF_PLAN_E_INCOMPATIBLE : 0;
+}
+
 int pf_plan_new(const struct pf_ruleset *from, const struct pf_ruleset *to,
 		struct pf_plan **ret_plan, const char **ret_object)
 {
@@ -343,25 +445,32 @@ int pf_plan_new(const struct pf_ruleset *from, const struct pf_ruleset *to,
 		add_base_chains, delete_base_chains, delete_sets, delete_chains,
 		delete_counters, delete_tables,
 	};
-	const char *object = find_incompatible(from, to);
+	int r = check_compatible(from, to, ret_object);
 
-	if (object) {
-		if (ret_object)
-			*ret_object = object;
-		return PF_PLAN_E_INCOMPATIBLE;
-	}
-	struct pf_plan *plan = calloc(1, sizeof(*plan));
-	if (!plan)
-		return -ENOMEM;
-	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
-		int r = run_phase(plan, phases[i], from, to);
-		if (r < 0) {
-			pf_plan_free(plan);
-			return r;
-		}
-	}
-	*ret_plan = plan;
-	return 0;
+	return r ? r : RUN(phases, from, to, ret_plan);
+}
+
+int pf_plan_prepare(const struct pf_ruleset *from, const struct pf_ruleset *to,
+		    struct pf_plan **ret_plan, const char **ret_object)
+{
+	static const phase_fn phases[] = {prepare_tables, prepare_sets};
+	int r = check_compatible(from, to, ret_object);
+
+	return r ? r : RUN(phases, from, to, ret_plan);
+}
+
+int pf_plan_finish(const struct pf_ruleset *from, const struct pf_ruleset *to,
+		   struct pf_plan **ret_plan, const char **ret_object)
+{
+	static const phase_fn phases[] = {
+		finish_tables,	 add_counters,	     finish_sets, add_chains,
+		flush_chains,	 delete_elements,    add_rules,	  finish_elements,
+		add_base_chains, delete_base_chains, delete_sets, delete_chains,
+		delete_counters, delete_tables,
+	};
+	int r = check_compatible(from, to, ret_object);
+
+	return r ? r : RUN(phases, from, to, ret_plan);
 }
 
 static const char *step_verb(enum step_kind kind)

@@ -62,22 +62,44 @@ static void rule_free(struct pf_rule *rule)
 	free(rule);
 }
 
+static void table_unref(struct pf_table *table)
+{
+	if (!--table->n_references)
+		free(table);
+}
+
+static void set_unref(struct pf_set *set)
+{
+	if (--set->n_references)
+		return;
+	table_unref(set->table);
+	free(set->elements);
+	free(set);
+}
+
+static void chain_unref(struct pf_chain *chain)
+{
+	if (--chain->n_references)
+		return;
+	for (size_t i = 0; i < chain->n_rules; i++)
+		rule_free(chain->rules[i]);
+	table_unref(chain->table);
+	free(chain->rules);
+	free(chain);
+}
+
 static void table_free(struct pf_table *table)
 {
-	for (size_t i = 0; i < table->n_sets; i++) {
-		free(table->sets[i]->elements);
-		free(table->sets[i]);
-	}
-	for (size_t i = 0; i < table->n_chains; i++) {
-		for (size_t k = 0; k < table->chains[i]->n_rules; k++)
-			rule_free(table->chains[i]->rules[k]);
-		free(table->chains[i]->rules);
-		free(table->chains[i]);
-	}
+	name_index_done(&table->sets_by_name);
+	name_index_done(&table->chains_by_name);
+	for (size_t i = 0; i < table->n_sets; i++)
+		set_unref(table->sets[i]);
+	for (size_t i = 0; i < table->n_chains; i++)
+		chain_unref(table->chains[i]);
 	free(table->sets);
 	free(table->chains);
 	free(table->counters);
-	free(table);
+	table_unref(table);
 }
 
 struct pf_ruleset *pf_ruleset_free(struct pf_ruleset *ruleset)
@@ -96,8 +118,6 @@ const char *pf_ruleset_error(const struct pf_ruleset *ruleset)
 	return ruleset->error_text;
 }
 
-/* Look-ups. Tables, sets and chains of one ruleset are few: a policy is a chain, not a pod. */
-
 struct pf_table *ruleset_table_find(const struct pf_ruleset *ruleset, enum pf_family family,
 				    const char *name)
 {
@@ -109,18 +129,12 @@ struct pf_table *ruleset_table_find(const struct pf_ruleset *ruleset, enum pf_fa
 
 struct pf_set *table_set_find(const struct pf_table *table, const char *name)
 {
-	for (size_t i = 0; table && i < table->n_sets; i++)
-		if (!strcmp(table->sets[i]->name, name))
-			return table->sets[i];
-	return NULL;
+	return table ? name_index_find(&table->sets_by_name, name) : NULL;
 }
 
 struct pf_chain *table_chain_find(const struct pf_table *table, const char *name)
 {
-	for (size_t i = 0; table && i < table->n_chains; i++)
-		if (!strcmp(table->chains[i]->name, name))
-			return table->chains[i];
-	return NULL;
+	return table ? name_index_find(&table->chains_by_name, name) : NULL;
 }
 
 bool table_has_counter(const struct pf_table *table, const char *name)
@@ -152,6 +166,7 @@ struct pf_table *pf_table_add(struct pf_ruleset *ruleset, enum pf_family family,
 		free(table);
 		return NULL;
 	}
+	table->n_references = 1;
 	table->ruleset = ruleset;
 	table->family = family;
 	return tables[ruleset->n_tables++] = table;
@@ -172,6 +187,47 @@ void pf_counter_add(struct pf_table *table, const char *name)
 		table->n_counters++;
 }
 
+/* Ranges are compared byte by byte, which orders what is big-endian or one byte. */
+static bool can_range(const struct pf_selector *selectors, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!fields[selectors[i].field].is_big_endian &&
+		    fields[selectors[i].field].length > 1)
+			return false;
+	return true;
+}
+
+/* False where there is no memory for one more. */
+static bool table_put_set(struct pf_table *table, struct pf_set *set)
+{
+	struct pf_set **sets = vector_grow(table->ruleset, table->sets, table->n_sets,
+					   sizeof(*sets));
+
+	if (!sets)
+		return false;
+	table->sets = sets;
+	if (!name_index_add(&table->sets_by_name, set->name, set))
+		return false;
+	sets[table->n_sets++] = set;
+	set->n_references++;
+	return true;
+}
+
+static bool table_put_chain(struct pf_table *table, struct pf_chain *chain)
+{
+	struct pf_chain **chains = vector_grow(table->ruleset, table->chains, table->n_chains,
+					       sizeof(*chains));
+
+	if (!chains)
+		return false;
+	table->chains = chains;
+	if (!name_index_add(&table->chains_by_name, chain->name, chain))
+		return false;
+	chains[table->n_chains++] = chain;
+	chain->n_references++;
+	return true;
+}
+
 struct pf_set *set_new(struct pf_table *table, const char *name)
 {
 	struct pf_ruleset *ruleset = table->ruleset;
@@ -180,18 +236,15 @@ struct pf_set *set_new(struct pf_table *table, const char *name)
 		ruleset_fail(ruleset, -EEXIST, "set %s stands twice", name);
 		return NULL;
 	}
-	struct pf_set **sets = vector_grow(ruleset, table->sets, table->n_sets, sizeof(*sets));
-	if (!sets)
-		return NULL;
-	table->sets = sets;
 	struct pf_set *set = calloc(1, sizeof(*set));
-	if (!set || !name_copy(ruleset, set->name, name)) {
+	if (!set || !name_copy(ruleset, set->name, name) || !table_put_set(table, set)) {
 		ruleset_fail(ruleset, -ENOMEM, "no memory");
 		free(set);
 		return NULL;
 	}
 	set->table = table;
-	return sets[table->n_sets++] = set;
+	table->n_references++;
+	return set;
 }
 
 /* Every field of a concatenation begins at a register of four bytes; a lone field is as wide as it
@@ -215,7 +268,8 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 		return NULL;
 	struct pf_ruleset *ruleset = table->ruleset;
 	if (!n_selectors || n_selectors > PF_SELECTORS_MAX ||
-	    (options->is_interval && options->data != PF_DATA_NONE) ||
+	    (options->is_interval &&
+	     (options->data != PF_DATA_NONE || !can_range(selectors, n_selectors))) ||
 	    selectors_key_length(selectors, n_selectors) > PF_KEY_MAX) {
 		ruleset_fail(ruleset, -EINVAL, "set %s: no such combination of fields", name);
 		return NULL;
@@ -236,16 +290,6 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 	return set;
 }
 
-bool pf_ruleset_has_set(const struct pf_ruleset *ruleset, enum pf_family family, const char *table,
-			const char *set)
-{
-	for (size_t i = 0; i < ruleset->n_tables; i++)
-		if (ruleset->tables[i]->family == family &&
-		    !strcmp(ruleset->tables[i]->name, table))
-			return table_set_find(ruleset->tables[i], set);
-	return false;
-}
-
 struct pf_set *pf_set_find(struct pf_table *table, const char *name)
 {
 	return table_set_find(table, name);
@@ -259,19 +303,48 @@ struct pf_chain *chain_new(struct pf_table *table, const char *name)
 		ruleset_fail(ruleset, -EEXIST, "chain %s stands twice", name);
 		return NULL;
 	}
-	struct pf_chain **chains = vector_grow(ruleset, table->chains, table->n_chains,
-					       sizeof(*chains));
-	if (!chains)
-		return NULL;
-	table->chains = chains;
 	struct pf_chain *chain = calloc(1, sizeof(*chain));
-	if (!chain || !name_copy(ruleset, chain->name, name)) {
+	if (!chain || !name_copy(ruleset, chain->name, name) || !table_put_chain(table, chain)) {
 		ruleset_fail(ruleset, -ENOMEM, "no memory");
 		free(chain);
 		return NULL;
 	}
 	chain->table = table;
-	return chains[table->n_chains++] = chain;
+	table->n_references++;
+	return chain;
+}
+
+static void share_sets(struct pf_table *table, const struct pf_table *from,
+		       const struct pf_chain *chain)
+{
+	for (size_t i = 0; i < chain->n_rules; i++)
+		for (size_t k = 0; k < chain->rules[i]->n_expressions; k++) {
+			const struct expression *expression = &chain->rules[i]->expressions[k];
+			if (expression->kind != EXPRESSION_LOOKUP ||
+			    table_set_find(table, expression->name))
+				continue;
+			struct pf_set *set = table_set_find(from, expression->name);
+			if (!table_put_set(table, set))
+				return ruleset_fail(table->ruleset, -ENOMEM, "no memory");
+		}
+}
+
+bool pf_chain_share(struct pf_table *table, const struct pf_ruleset *from, const char *name)
+{
+	if (!table || table->ruleset->error || !from || !from->is_sealed)
+		return false;
+	const struct pf_table *source = ruleset_table_find(from, table->family, table->name);
+	struct pf_chain *chain = table_chain_find(source, name);
+	/* What was read from the kernel has bytecode and no expressions: not to be built upon. */
+	if (!chain || table_chain_find(table, name) ||
+	    (chain->n_rules && !chain->rules[0]->n_expressions))
+		return false;
+	if (!table_put_chain(table, chain)) {
+		ruleset_fail(table->ruleset, -ENOMEM, "no memory");
+		return false;
+	}
+	share_sets(table, source, chain);
+	return true;
 }
 
 struct pf_chain *pf_chain_add(struct pf_table *table, const char *name)

@@ -98,10 +98,9 @@ static void set_check(struct pf_set *set)
 	}
 }
 
-static void lookup_check(const struct pf_rule *rule, struct expression *expression,
-			 enum pf_data data)
+static void lookup_check(const struct pf_table *table, const struct pf_rule *rule,
+			 struct expression *expression, enum pf_data data)
 {
-	const struct pf_table *table = rule->chain->table;
 	const struct pf_set *set = table_set_find(table, expression->name);
 
 	if (!set)
@@ -114,19 +113,19 @@ static void lookup_check(const struct pf_rule *rule, struct expression *expressi
 	expression->is_of_ranges = set->is_interval;
 }
 
-static void rule_check(const struct pf_rule *rule)
+static void rule_check(struct pf_table *table, const struct pf_rule *rule)
 {
-	struct pf_table *table = rule->chain->table;
-
 	if (!rule->n_expressions)
 		return ruleset_fail(table->ruleset, -EINVAL, "chain %s: an empty rule",
 				    rule->chain->name);
 	for (size_t i = 0; i < rule->n_expressions; i++) {
 		struct expression *expression = &rule->expressions[i];
 		switch (expression->kind) {
-		case EXPRESSION_LOOKUP: lookup_check(rule, expression, PF_DATA_NONE); break;
-		case EXPRESSION_VMAP: lookup_check(rule, expression, PF_DATA_VERDICT); break;
-		case EXPRESSION_SET_MARK_MAP: lookup_check(rule, expression, PF_DATA_MARK); break;
+		case EXPRESSION_LOOKUP: lookup_check(table, rule, expression, PF_DATA_NONE); break;
+		case EXPRESSION_VMAP: lookup_check(table, rule, expression, PF_DATA_VERDICT); break;
+		case EXPRESSION_SET_MARK_MAP:
+			lookup_check(table, rule, expression, PF_DATA_MARK);
+			break;
 		case EXPRESSION_COUNTER:
 			if (!table_has_counter(table, expression->name))
 				ruleset_fail(table->ruleset, -ENOENT, "chain %s: no counter %s",
@@ -144,13 +143,17 @@ static void rule_check(const struct pf_rule *rule)
 static void table_seal(struct pf_table *table)
 {
 	for (size_t i = 0; i < table->n_sets && !table->ruleset->error; i++) {
-		set_elements_sort(table->sets[i]);
-		set_elements_merge(table->sets[i]);
-		set_check(table->sets[i]);
+		struct pf_set *set = table->sets[i];
+		if (set->is_sealed)
+			continue; /* shared with a sealed ruleset, whose chains it cannot lead to */
+		set_elements_sort(set);
+		set_elements_merge(set);
+		set_check(set);
+		set->is_sealed = true;
 	}
 	for (size_t i = 0; i < table->n_chains; i++)
 		for (size_t k = 0; k < table->chains[i]->n_rules && !table->ruleset->error; k++)
-			rule_check(table->chains[i]->rules[k]);
+			rule_check(table, table->chains[i]->rules[k]);
 }
 
 int pf_ruleset_seal(struct pf_ruleset *ruleset)

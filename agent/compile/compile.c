@@ -103,14 +103,13 @@ static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
 		compile_bridge(compiler);
 }
 
-static int compile_ruleset(const struct compile_input *input, bool is_between,
-			   struct pf_ruleset **ret_ruleset, char ret_reason[static 160])
+int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
+	    char ret_reason[static 160])
 {
 	struct compiler compiler = {
 		.config = input->config,
 		.snapshot = input->snapshot,
 		.decisions = input->decisions,
-		.is_between = is_between,
 		.is_audit = input->config->fallback.mode != CONFIG_MODE_DENY,
 	};
 	struct pf_ruleset *ruleset = pf_ruleset_new();
@@ -131,27 +130,4 @@ static int compile_ruleset(const struct compile_input *input, bool is_between,
 	}
 	*ret_ruleset = ruleset;
 	return 0;
-}
-
-int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
-	    char ret_reason[static 160])
-{
-	return compile_ruleset(input, false, ret_ruleset, ret_reason);
-}
-
-int compile_between(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
-		    char ret_reason[static 160])
-{
-	return compile_ruleset(input, true, ret_ruleset, ret_reason);
-}
-
-bool compile_needs_between(const struct pf_ruleset *before, const struct pf_ruleset *rules)
-{
-	static const char *const sets[] = {INTERNAL4, INTERNAL6};
-
-	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-		if (pf_ruleset_has_set(before, PF_FAMILY_INET, PODFENCE_TABLE, sets[i]) !=
-		    pf_ruleset_has_set(rules, PF_FAMILY_INET, PODFENCE_TABLE, sets[i]))
-			return true;
-	return false;
 }

@@ -28,11 +28,3 @@ struct compile_input {
  * ret_reason; -ENOMEM. */
 PF_MUST_CHECK int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 			  char ret_reason[static 160]);
-
-/* `rules` ask for internal networks in another way than `before` does (a set, or one rule each). The
- * elements of a set that comes with its rule are seen milliseconds after the rule (measured on
- * kernel 6.18), so what is internal would be denied meanwhile: first compile_between(), which asks
- * both ways, then `rules`. */
-bool compile_needs_between(const struct pf_ruleset *before, const struct pf_ruleset *rules);
-PF_MUST_CHECK int compile_between(const struct compile_input *input,
-				  struct pf_ruleset **ret_ruleset, char ret_reason[static 160]);

@@ -47,8 +47,7 @@
 #define LEVELS_MAX    16 /* depths of the cgroup tree a pod can have */
 
 /* A few linear compares beat an interval set; about ten prefixes cost the same. */
-#define LINEAR_MAX  8
-#define BETWEEN_MAX 256 /* prefixes that are asked for one by one on the way to a set */
+#define LINEAR_MAX 8
 
 /* The compilation in progress: what several stages need. */
 struct compiler {
@@ -57,7 +56,6 @@ struct compiler {
 	const struct decisions *decisions; /* or NULL */
 	struct pf_table *inet;
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
-	bool is_between;	 /* compile_between() */
 	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
 	struct prefix_list internal; /* all of them, configured and derived */
 	uint8_t root_levels[LEVELS_MAX];

@@ -102,16 +102,7 @@ static size_t count_family(const struct prefix_list *list, uint8_t family)
 
 static bool asks_set(const struct compiler *compiler, uint8_t family)
 {
-	size_t n = count_family(&compiler->internal, family);
-
-	return n > LINEAR_MAX || (n && compiler->is_between);
-}
-
-static bool asks_one_by_one(const struct compiler *compiler, uint8_t family)
-{
-	size_t n = count_family(&compiler->internal, family);
-
-	return n <= LINEAR_MAX || (n <= BETWEEN_MAX && compiler->is_between);
+	return count_family(&compiler->internal, family) > LINEAR_MAX;
 }
 
 /* Interval sets where lists are long. The IPv6 set also holds what NAT64 makes of internal IPv4; it
@@ -170,10 +161,10 @@ static void add_internal_lookup(struct pf_chain *chain, uint8_t family)
 static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
 			       uint8_t family)
 {
-	if (asks_set(compiler, family))
+	if (asks_set(compiler, family)) {
 		add_internal_lookup(chain, family);
-	if (!asks_one_by_one(compiler, family))
 		return;
+	}
 	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
 		if (compiler->internal.prefixes[i].address.family == family)
 			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_RETURN, NULL);
@@ -250,7 +241,7 @@ void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chai
 
 	for (size_t k = 0; k < N(families); k++) {
 		size_t n = count_family(&compiler->internal, families[k]), n_plain = 0;
-		bool is_one_by_one = asks_one_by_one(compiler, families[k]);
+		bool is_one_by_one = !asks_set(compiler, families[k]);
 		for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
 			const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
 			if (prefix->address.family != families[k] ||

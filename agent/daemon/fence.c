@@ -60,23 +60,38 @@ static int read_again(struct fence *fence)
 	return 0;
 }
 
-static int commit(struct fence *fence, const struct pf_ruleset *ruleset,
-		  struct pf_nft_errors *errors, size_t *ret_n_steps)
+typedef int (*plan_fn)(const struct pf_ruleset *from, const struct pf_ruleset *to,
+		       struct pf_plan **ret_plan, const char **ret_object);
+
+static int commit_plan(struct fence *fence, plan_fn make, const struct pf_ruleset *ruleset,
+		       struct pf_nft_errors *errors, size_t *n_steps)
 {
 	struct pf_plan *plan;
 	const char *object = "";
-	int r = pf_plan_new(fence->current, ruleset, &plan, &object);
+	int r = make(fence->current, ruleset, &plan, &object);
 
-	errors->n_errors = 0;
 	if (r == PF_PLAN_E_INCOMPATIBLE) {
 		diag_set_incompatible(object);
 		return -EEXIST;
 	}
 	if (r < 0)
 		return r;
-	*ret_n_steps = pf_plan_n_steps(plan);
+	*n_steps += pf_plan_n_steps(plan);
 	r = pf_nft_commit(fence->nft, plan, errors);
 	pf_plan_free(plan);
+	return r;
+}
+
+static int commit(struct fence *fence, const struct pf_ruleset *ruleset,
+		  struct pf_nft_errors *errors, size_t *ret_n_steps)
+{
+	size_t n_steps = 0;
+
+	errors->n_errors = 0;
+	int r = commit_plan(fence, pf_plan_prepare, ruleset, errors, &n_steps);
+	if (r == 0)
+		r = commit_plan(fence, pf_plan_finish, ruleset, errors, &n_steps);
+	*ret_n_steps = n_steps;
 	return r;
 }
 

@@ -145,21 +145,6 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, size_t n
 	diag_generation(daemon->generation, snapshot->n_endpoints, n_unresolved, n_steps);
 }
 
-/* Never straight from one way of asking to the other: see compile_needs_between(). */
-static int apply_between(struct daemon *daemon, const struct compile_input *input)
-{
-	struct pf_ruleset *ruleset;
-	char reason[160];
-	size_t n_steps;
-	int r = compile_between(input, &ruleset, reason);
-
-	if (r == COMPILE_E_REFUSED) {
-		diag_rules_not_made(reason);
-		return -EINVAL;
-	}
-	return r < 0 ? r : fence_apply(daemon->fence, ruleset, &n_steps);
-}
-
 static int apply(struct daemon *daemon, const struct snapshot *snapshot, size_t *ret_n_steps)
 {
 	const struct compile_input input = {.config = daemon->config, .snapshot = snapshot};
@@ -170,11 +155,6 @@ static int apply(struct daemon *daemon, const struct snapshot *snapshot, size_t 
 	if (r == COMPILE_E_REFUSED) {
 		diag_rules_not_made(reason);
 		return -EINVAL;
-	}
-	if (r == 0 && compile_needs_between(fence_current(daemon->fence), ruleset)) {
-		r = apply_between(daemon, &input);
-		if (r < 0)
-			pf_ruleset_free(ruleset);
 	}
 	return r < 0 ? r : fence_apply(daemon->fence, ruleset, ret_n_steps);
 }

@@ -129,6 +129,11 @@ void pf_element_add_prefix(struct pf_set *set, const struct pf_prefix *prefix);
 void pf_element_add_range(struct pf_set *set, const struct pf_key *first,
 			  const struct pf_key *last);
 
+/* Takes a chain of another ruleset, sealed, with the sets its rules look things up in (sets, not maps), as
+ * they are: nothing is copied, and a plan between the two sees at once that they are the same. False where
+ * there is no such chain there, or one here already; then nothing happened. */
+bool pf_chain_share(struct pf_table *table, const struct pf_ruleset *from, const char *name);
+
 struct pf_rule *pf_rule_add(struct pf_chain *chain);
 /* Matches. Integers are given in host order. */
 void pf_rule_equal(struct pf_rule *rule, struct pf_selector selector, uint64_t value);
@@ -168,8 +173,6 @@ const char *pf_ruleset_error(const struct pf_ruleset *ruleset);
 /* The sealed value as nft text that `nft -f` takes. -EIO, -ENOMEM. */
 PF_MUST_CHECK int pf_ruleset_print(const struct pf_ruleset *ruleset, FILE *stream);
 
-bool pf_ruleset_has_set(const struct pf_ruleset *ruleset, enum pf_family family, const char *table,
-			const char *set);
 size_t pf_ruleset_n_tables(const struct pf_ruleset *ruleset);
 size_t pf_ruleset_n_rules(const struct pf_ruleset *ruleset);
 size_t pf_ruleset_n_elements(const struct pf_ruleset *ruleset);

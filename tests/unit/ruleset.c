@@ -302,6 +302,119 @@ static void what_cannot_change_in_place_is_refused(void **state)
 	pf_ruleset_free(c);
 }
 
+/* A ruleset with two chains that look up one interval set each; `last` sets what the second one has. */
+static struct pf_ruleset *with_ranges(const struct pf_ruleset *shares, const char *last)
+{
+	static const char *const names[] = {"one", "two"};
+	const struct pf_set_options interval = {.is_interval = true};
+	struct pf_ruleset *ruleset = pf_ruleset_new();
+	struct pf_table *table = pf_table_add(ruleset, PF_FAMILY_INET, "podfence");
+
+	for (size_t i = 0; i < 2; i++) {
+		struct pf_prefix value = prefix(i ? last : "10.0.0.0/8");
+		char set[PF_NAME_MAX];
+		if (!i && pf_chain_share(table, shares, names[i]))
+			continue;
+		snprintf(set, sizeof(set), "nets-%u", value.address.bytes[0]);
+		pf_element_add_prefix(pf_set_add(table, set, &interval, PF_FIELDS({PF_IP_DADDR})),
+				      &value);
+		struct pf_rule *rule = pf_rule_add(pf_chain_add(table, names[i]));
+		pf_rule_lookup(rule, set, PF_FIELDS({PF_IP_DADDR}));
+		pf_rule_verdict(rule, PF_RETURN, NULL);
+	}
+	if (pf_ruleset_seal(ruleset) < 0)
+		fail_msg("%s", pf_ruleset_error(ruleset));
+	return ruleset;
+}
+
+static void assert_plan(struct pf_plan *plan, const char *expected)
+{
+	char *text;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+
+	assert_int_equal(pf_plan_print(plan, stream), 0);
+	fclose(stream);
+	assert_string_equal(text, expected);
+	free(text);
+	pf_plan_free(plan);
+}
+
+/* Nothing looks at a new interval set before its elements are seen. */
+static void interval_sets_come_before_their_rules(void **state)
+{
+	struct pf_ruleset *before = with_ranges(NULL, "192.0.2.0/24"),
+			  *after = with_ranges(NULL, "198.51.100.0/24");
+	struct pf_plan *plan;
+
+	assert_int_equal(pf_plan_prepare(before, after, &plan, NULL), 0);
+	assert_plan(plan, "add set inet podfence nets-198\n"
+			  "add element inet podfence nets-198 { 198.51.100.0/24 }\n");
+	assert_int_equal(pf_plan_finish(before, after, &plan, NULL), 0);
+	assert_plan(plan, "flush chain inet podfence two\n"
+			  "delete element inet podfence nets-192 { 192.0.2.0/24 }\n"
+			  "add rule inet podfence two ip daddr @nets-198 return\n"
+			  "delete set inet podfence nets-192\n");
+	assert_int_equal(pf_plan_prepare(after, after, &plan, NULL), 0);
+	assert_plan(plan, "");
+	assert_int_equal(pf_plan_prepare(NULL, after, &plan, NULL), 0);
+	assert_plan(plan, "add table inet podfence\n"
+			  "add set inet podfence nets-10\n"
+			  "add element inet podfence nets-10 { 10.0.0.0/8 }\n"
+			  "add set inet podfence nets-198\n"
+			  "add element inet podfence nets-198 { 198.51.100.0/24 }\n");
+	assert_int_equal(pf_plan_finish(NULL, after, &plan, NULL), 0);
+	assert_plan(plan, "add chain inet podfence one\n"
+			  "add chain inet podfence two\n"
+			  "add rule inet podfence one ip daddr @nets-10 return\n"
+			  "add rule inet podfence two ip daddr @nets-198 return\n");
+	pf_ruleset_free(before);
+	pf_ruleset_free(after);
+}
+
+/* In whatever order the rulesets end. */
+static void chains_are_shared(void **state)
+{
+	for (unsigned first = 0; first < 2; first++) {
+		struct pf_ruleset *alone = with_ranges(NULL, "192.0.2.0/24"), *rulesets[2];
+		struct pf_digest a, b;
+		struct pf_plan *plan;
+		char *text;
+		size_t length;
+		rulesets[0] = with_ranges(NULL, "192.0.2.0/24");
+		rulesets[1] = with_ranges(rulesets[0], "192.0.2.0/24");
+		assert_int_equal(pf_plan_new(rulesets[0], rulesets[1], &plan, NULL), 0);
+		assert_plan(plan, "");
+		pf_ruleset_free(rulesets[first]);
+		struct pf_ruleset *left = rulesets[!first];
+		FILE *stream = open_memstream(&text, &length);
+		assert_int_equal(pf_ruleset_print(left, stream), 0);
+		fclose(stream);
+		assert_non_null(strstr(text, "ip daddr @nets-10 return"));
+		free(text);
+		assert_int_equal(pf_ruleset_digest(left, &a), 0);
+		assert_int_equal(pf_ruleset_digest(alone, &b), 0);
+		assert_memory_equal(&a, &b, sizeof(a));
+		pf_ruleset_free(left);
+		pf_ruleset_free(alone);
+	}
+}
+
+static void what_is_not_there_is_not_shared(void **state)
+{
+	struct pf_ruleset *from = with_ranges(NULL, "192.0.2.0/24"), *to = pf_ruleset_new();
+	struct pf_table *table = pf_table_add(to, PF_FAMILY_INET, "podfence");
+
+	assert_false(pf_chain_share(table, from, "three"));
+	assert_false(pf_chain_share(table, NULL, "one"));
+	assert_true(pf_chain_share(table, from, "one"));
+	assert_false(pf_chain_share(table, from, "one"));
+	assert_false(pf_chain_share(pf_table_add(to, PF_FAMILY_BRIDGE, "podfence"), from, "one"));
+	assert_int_equal(pf_ruleset_seal(to), 0);
+	pf_ruleset_free(from);
+	pf_ruleset_free(to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +423,9 @@ int main(void)
 		cmocka_unit_test(plans_have_the_order_the_kernel_needs),
 		cmocka_unit_test(a_first_plan_makes_all_and_a_last_one_removes_the_table),
 		cmocka_unit_test(what_cannot_change_in_place_is_refused),
+		cmocka_unit_test(interval_sets_come_before_their_rules),
+		cmocka_unit_test(chains_are_shared),
+		cmocka_unit_test(what_is_not_there_is_not_shared),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
