@@ -14,12 +14,12 @@
 #define KEY_MAX	     (NAME_SUBDOMAIN_MAX + 1 + NAME_LABEL_MAX)
 #define ALPHANUMERIC "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
-static bool is_key(const char *text)
+bool label_is_key(const char *text)
 {
 	return text[0] && name_is_made_of(text, ALPHANUMERIC "-_./", KEY_MAX);
 }
 
-static bool is_value(const char *text)
+bool label_is_value(const char *text)
 {
 	return name_is_made_of(text, ALPHANUMERIC "-_.", NAME_LABEL_MAX);
 }
@@ -36,12 +36,13 @@ static void add(struct object_reader *reader, struct label_list *list, const cha
 				   ? json_object_get_string(value)
 				   : NULL;
 
-	if (!is_key(key)) {
+	if (!label_is_key(key)) {
 		object_complain(reader, "metadata.labels", "\"%.80s\" is no label key; left out",
 				key);
 		return;
 	}
-	if (!text || strlen(text) != (size_t)json_object_get_string_len(value) || !is_value(text)) {
+	if (!text || strlen(text) != (size_t)json_object_get_string_len(value) ||
+	    !label_is_value(text)) {
 		object_complain(reader, "metadata.labels",
 				"the value of %.80s is no label value; left out", key);
 		return;

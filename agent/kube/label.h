@@ -19,6 +19,9 @@ struct label_list {
 	size_t n_labels;
 };
 
+bool label_is_key(const char *text);
+bool label_is_value(const char *text);
+
 /* Those of metadata.labels; one that is no label is named and left out. */
 void label_list_parse(struct object_reader *reader, struct json_object *metadata,
 		      struct label_list *list);

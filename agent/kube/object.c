@@ -11,21 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-void object_complain(struct object_reader *reader, const char *path, const char *format, ...)
+void object_say(struct object_reader *reader, const char *path, const char *format,
+		va_list arguments)
 {
 	char text[256], *place;
-	va_list arguments;
 
-	reader->n_wrong++;
-	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	if (asprintf(&place, "%s: %s", reader->place, path) < 0) {
+	if (asprintf(&place, "%s%s%s", reader->place, path[0] ? ": " : "", path) < 0) {
 		reader->error = -ENOMEM;
 		return;
 	}
 	report_add(reader->report, place, "%s", text);
 	free(place);
+}
+
+void object_complain(struct object_reader *reader, const char *path, const char *format, ...)
+{
+	va_list arguments;
+
+	reader->n_wrong++;
+	va_start(arguments, format);
+	object_say(reader, path, format, arguments);
+	va_end(arguments);
 }
 
 static const char *type_name(enum json_type type)
@@ -36,6 +43,7 @@ static const char *type_name(enum json_type type)
 	case json_type_string: return "a text";
 	case json_type_boolean: return "true or false";
 	case json_type_null: return "null";
+	case json_type_double: return "a number with a fraction";
 	default: return "a number";
 	}
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -30,6 +31,10 @@ void object_reader_done(struct object_reader *reader);
 /* A text of metadata for a message or for finding what is known; NULL where there is none. */
 const char *object_peek(struct json_object *object, const char *key);
 
+/* Into the report, without a judgement. */
+PF_PRINTF(3, 0)
+void object_say(struct object_reader *reader, const char *path, const char *format,
+		va_list arguments);
 PF_PRINTF(3, 4)
 void object_complain(struct object_reader *reader, const char *path, const char *format, ...);
 

@@ -43,8 +43,9 @@ struct policy_rule {
 	bool matches_all_ports;
 	struct policy_port *ports;
 	size_t n_ports;
-	/* A peer or protocol that is not known or not enforced (domainNames): Accept matches nothing by it,
-	 * Deny and Pass become "Deny all", as the API's comments say. */
+	/* It has a peer, a protocol or a field that is not known or not enforced (domainNames). The API's
+	 * comments say what to do then: an Accept rule matches no traffic at all, whatever else it lists;
+	 * a Deny or Pass rule is a "Deny all". */
 	bool has_unknown;
 };
 
