@@ -107,6 +107,7 @@ struct pf_ruleset {
 	struct pf_table **tables;
 	size_t n_tables;
 	bool is_sealed;
+	bool is_read; /* from the kernel: its rules are bytecode, not to be built upon */
 	int error;
 	char error_text[160];
 };

@@ -422,7 +422,7 @@ static void ruleset_seal_read(struct pf_ruleset *ruleset)
 	for (size_t i = 0; i < ruleset->n_tables; i++)
 		for (size_t k = 0; k < ruleset->tables[i]->n_sets; k++)
 			set_elements_sort(ruleset->tables[i]->sets[k]);
-	ruleset->is_sealed = true;
+	ruleset->is_sealed = ruleset->is_read = true;
 }
 
 int pf_nft_read(struct pf_nft *nft, const char *table, struct pf_ruleset **ret_ruleset)

@@ -172,6 +172,12 @@ struct pf_table *pf_table_add(struct pf_ruleset *ruleset, enum pf_family family,
 	return tables[ruleset->n_tables++] = table;
 }
 
+void pf_table_fail(struct pf_table *table, int error, const char *text)
+{
+	if (table)
+		ruleset_fail(table->ruleset, error, "%s", text);
+}
+
 void pf_counter_add(struct pf_table *table, const char *name)
 {
 	if (!table || table->ruleset->error)
@@ -331,13 +337,11 @@ static void share_sets(struct pf_table *table, const struct pf_table *from,
 
 bool pf_chain_share(struct pf_table *table, const struct pf_ruleset *from, const char *name)
 {
-	if (!table || table->ruleset->error || !from || !from->is_sealed)
+	if (!table || table->ruleset->error || !from || !from->is_sealed || from->is_read)
 		return false;
 	const struct pf_table *source = ruleset_table_find(from, table->family, table->name);
 	struct pf_chain *chain = table_chain_find(source, name);
-	/* What was read from the kernel has bytecode and no expressions: not to be built upon. */
-	if (!chain || table_chain_find(table, name) ||
-	    (chain->n_rules && !chain->rules[0]->n_expressions))
+	if (!chain || table_chain_find(table, name))
 		return false;
 	if (!table_put_chain(table, chain)) {
 		ruleset_fail(table->ruleset, -ENOMEM, "no memory");

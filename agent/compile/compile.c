@@ -110,6 +110,8 @@ int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 		.config = input->config,
 		.snapshot = input->snapshot,
 		.decisions = input->decisions,
+		.before = input->before,
+		.before_decisions = input->before_decisions,
 		.is_audit = input->config->fallback.mode != CONFIG_MODE_DENY,
 	};
 	struct pf_ruleset *ruleset = pf_ruleset_new();

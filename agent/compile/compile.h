@@ -22,6 +22,10 @@ struct compile_input {
 	const struct config *config;
 	const struct snapshot *snapshot;
 	const struct decisions *decisions; /* NULL: the agent's default for everybody */
+	/* A ruleset that was made of these decisions and the same config: its chains are taken over where
+	 * the decision is the same. NULL: nothing is. */
+	const struct pf_ruleset *before;
+	const struct decisions *before_decisions;
 };
 
 /* To the whole ruleset. Pure: the same input gives the same value. 0; COMPILE_E_REFUSED with a sentence in

@@ -19,23 +19,17 @@ static const struct {
 	[END_AUDIT] = {"audit", "audit-out", RULE_AUDIT},
 };
 
-static bool find_end(enum config_mode mode, enum config_action action, enum end *ret_end)
+static enum end find_end(enum config_mode mode, enum config_action action)
 {
-	switch (mode) {
-	case CONFIG_MODE_DENY:
-		*ret_end = action == CONFIG_ACTION_REJECT ? END_REJECT : END_DENY;
-		return true;
-	case CONFIG_MODE_AUDIT: *ret_end = END_AUDIT; return true;
-	}
-	return false;
+	if (mode == CONFIG_MODE_AUDIT)
+		return END_AUDIT;
+	return action == CONFIG_ACTION_REJECT ? END_REJECT : END_DENY;
 }
 
 const char *end_of(enum config_mode mode, enum config_action action, bool is_output)
 {
-	enum end end;
+	enum end end = find_end(mode, action);
 
-	if (!find_end(mode, action, &end))
-		return NULL;
 	return is_output ? ends[end].name_out : ends[end].name;
 }
 
@@ -64,17 +58,15 @@ static void add_ends(const struct compiler *compiler)
 {
 	const struct decisions *decisions = compiler->decisions;
 	bool is_used[END_N] = {};
-	enum end end;
 
-	if (find_end(compiler->config->fallback.mode, compiler->config->fallback.action, &end))
-		is_used[end] = true;
+	is_used[find_end(compiler->config->fallback.mode, compiler->config->fallback.action)] =
+		true;
 	for (size_t i = 0; decisions && i < decisions->n_distinct; i++) {
 		const struct decision *decision = decisions->distinct[i];
 		is_used[END_AUDIT] |= decision->has_audit;
-		if (find_end(decision->mode, decision->action, &end))
-			is_used[end] = true;
+		is_used[find_end(decision->mode, decision->action)] = true;
 	}
-	for (end = 0; end < END_N; end++)
+	for (enum end end = 0; end < END_N; end++)
 		if (is_used[end])
 			add_end(compiler, end);
 }

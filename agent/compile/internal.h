@@ -54,6 +54,8 @@ struct compiler {
 	const struct config *config;
 	const struct snapshot *snapshot;   /* or NULL */
 	const struct decisions *decisions; /* or NULL */
+	const struct pf_ruleset *before;   /* or NULL; compile_input has more on both */
+	const struct decisions *before_decisions;
 	struct pf_table *inet;
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
 	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
@@ -73,7 +75,7 @@ void mark_add(const struct compiler *compiler, struct pf_chain *chain);
 
 /* ends.c: what meets a packet that nothing allows. Chains END, and END-out for the output hook. */
 enum end { END_DENY, END_REJECT, END_AUDIT, END_N };
-/* NULL: none, what nothing allows passes (mode off). */
+/* Of what is denied while this mode holds: off denies too, what a policy denies. */
 const char *end_of(enum config_mode mode, enum config_action action, bool is_output);
 void compile_ends(const struct compiler *compiler);
 
@@ -81,6 +83,10 @@ void compile_ends(const struct compiler *compiler);
 void compile_guards(const struct compiler *compiler);
 /* judge.c: metadata, internal, local; what is neither goes to the sender's policy */
 void compile_judges(const struct compiler *compiler);
+/* The NAT64 prefixes: network.nat64 and the well-known one. Returns how many. */
+#define NAT64_MAX 9
+size_t nat64_prefixes(const struct compiler *compiler,
+		      struct pf_prefix ret_prefixes[static NAT64_MAX]);
 /* A prefix written in the code: that it parses is seen in the golden rulesets. */
 struct pf_prefix prefix_constant(const char *text);
 /* Returns for destinations that are internal whoever sends, before the sender is looked up. */

@@ -51,13 +51,25 @@ static struct pf_prefix embed(const struct pf_prefix *nat64, const struct pf_pre
 
 static size_t nat64_count(const struct compiler *compiler)
 {
-	return 1 + compiler->config->network.nat64.n_prefixes;
+	size_t n = 1 + compiler->config->network.nat64.n_prefixes;
+
+	return n < NAT64_MAX ? n : NAT64_MAX; /* as many as the configuration takes */
 }
 
 static struct pf_prefix nat64_at(const struct compiler *compiler, size_t i)
 {
 	return i ? compiler->config->network.nat64.prefixes[i - 1]
 		 : prefix_constant(nat64_well_known);
+}
+
+size_t nat64_prefixes(const struct compiler *compiler,
+		      struct pf_prefix ret_prefixes[static NAT64_MAX])
+{
+	size_t n = nat64_count(compiler);
+
+	for (size_t i = 0; i < n; i++)
+		ret_prefixes[i] = nat64_at(compiler, i);
+	return n;
 }
 
 static void element_add_address(struct pf_set *set, const struct pf_address *address)
@@ -83,7 +95,7 @@ static void add_metadata_sets(const struct compiler *compiler)
 	for (size_t i = 0; i < N(metadata4); i++) {
 		struct pf_prefix prefix = prefix_constant(metadata4[i]);
 		element_add_address(four, &prefix.address);
-		for (size_t k = 0; k < nat64_count(compiler) && k < 10; k++) {
+		for (size_t k = 0; k < nat64_count(compiler); k++) {
 			struct pf_prefix nat64 = nat64_at(compiler, k);
 			struct pf_prefix embedded = embed(&nat64, &prefix);
 			element_add_address(six, &embedded.address);

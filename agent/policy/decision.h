@@ -13,15 +13,18 @@
 #include "kube/namespace.h"
 #include "kube/policy.h"
 
+#define DECISION_DEFAULT  "default"
+#define DECISION_NAME_MAX 20
+
 /* What holds for one endpoint: the policies that select it and what meets it where they leave a
  * question open. Endpoints for which the same holds share one decision, as they share one chain in
  * the kernel. Never changed once it is made. */
 struct decision {
 	unsigned n_references;
-	/* Of its chain: "default" where no policy and no exception applies, else "p-" and 16
+	/* Of its chain: DECISION_DEFAULT where the agent's default is all there is, else "p-" and 16
 	 * hexadecimal digits made of the names of the policies, not of what they say: an edited
 	 * policy keeps its chain. */
-	char name[20];
+	char name[DECISION_NAME_MAX];
 	enum config_mode mode;
 	enum config_action action;
 	bool has_ceiling;	  /* a NetworkPolicy may narrow, not widen */
@@ -37,18 +40,23 @@ struct decision *decision_free(struct decision *decision);
 /* The decisions of all endpoints of one snapshot. */
 struct decisions {
 	unsigned n_references;
-	struct decision **distinct; /* [0] is "default"; the others by name */
+	struct decision **distinct; /* by name; the first is DECISION_DEFAULT */
 	size_t n_distinct;
 	uint32_t *of; /* place in distinct, by the endpoint's place in the snapshot */
 	size_t n_endpoints;
+	/* What they were made of, so that the next ones need not be made again. */
+	struct pod **pods; /* by the endpoint's place; NULL for what is no pod */
+	struct policy_list *policies;
+	uint64_t version;
 };
 
 struct decision_input {
 	const struct config *config;
-	const struct policy_list *policies;	   /* NULL: none */
+	struct policy_list *policies;		   /* NULL: none */
 	const struct namespace *const *namespaces; /* sorted by name */
 	size_t n_namespaces;
 	struct policy *own; /* default.allow as a policy; NULL: none */
+	uint64_t version;   /* another one where config, namespaces or own are not what they were */
 };
 
 /* Pure. `before` (or NULL) is of an earlier snapshot: a decision that would come out the same is
@@ -62,3 +70,5 @@ struct decisions *decisions_free(struct decisions *decisions);
 const struct decision *decisions_of(const struct decisions *decisions,
 				    const struct snapshot *snapshot,
 				    const struct endpoint *endpoint);
+/* This very decision is one of them. decisions NULL: no. */
+bool decisions_have(const struct decisions *decisions, const struct decision *decision);

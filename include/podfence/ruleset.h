@@ -96,6 +96,8 @@ struct pf_ruleset *pf_ruleset_new(void); /* NULL: no memory */
 struct pf_ruleset *pf_ruleset_free(struct pf_ruleset *ruleset);
 
 struct pf_table *pf_table_add(struct pf_ruleset *ruleset, enum pf_family family, const char *name);
+/* What was to be added could not be made: as if a builder call had failed. The text is a literal. */
+void pf_table_fail(struct pf_table *table, int error, const char *text);
 void pf_counter_add(struct pf_table *table, const char *name);
 struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 			  const struct pf_set_options *options, const struct pf_selector *selectors,

@@ -191,12 +191,13 @@ class Lab:
         packet of the node itself, sent now, has come through behind it."""
         for address, witness in ((OTHER_EXTERNAL4, self.outside), (INTERNAL4, self.inside)):
             payload = b"marker %d" % next(self.markers)
+            mark = witness.mark()  # after a flood there is much that need not be looked at again
 
             def has_arrived() -> bool:
                 self.host.call(traffic.udp_send, address, MARKER_PORT, payload)
-                return bool(witness.since(dport=MARKER_PORT, payload=payload))
+                return bool(witness.since(mark, dport=MARKER_PORT, payload=payload))
 
-            wait_until(has_arrived, f"a marker at {address}")
+            wait_until(has_arrived, f"a marker at {address}", 60)
 
     def left(self, mark: int, **facts: Any) -> list[Any]:
         """What reached the internet side since then, markers left out."""
