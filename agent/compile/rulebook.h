@@ -12,6 +12,9 @@
  * "podfence:RULE:INDEX", where INDEX is the endpoint index in hexadecimal (audit of host pods; on a
  * packet about to be dropped the mark carries it instead). */
 
+struct decisions;
+struct prefix_list;
+
 enum rule_id {
 	RULE_DENY,    /* a registered endpoint, external destination, nothing allows it */
 	RULE_REJECT,  /* the same, answered (TCP reset, ICMP) */
@@ -46,6 +49,7 @@ struct rule_facts {
 	bool is_metadata_aware;	   /* the destination decides between external and metadata */
 	const char *metadata_name; /* rule.name where it is metadata; NULL where not aware */
 	bool rejects;		   /* answers instead of dropping */
+	bool asks_policy;	   /* a policy may be what decided: see the ruling */
 	bool judges_source;	   /* the source address is what is wrong: it names nobody */
 	unsigned severity; /* event.severity: 21 low, 47 medium, 73 high, as Kibana cuts it */
 };
@@ -57,7 +61,11 @@ const struct rule_facts *rule_facts(enum rule_id id);
 
 /* The rulebook of one generation: what the constant facts do not say. */
 struct rulebook {
-	uint64_t generation; /* counts the rulesets this agent made */
+	/* Of the snapshot's endpoints, borrowed: which policy it was that denied. NULL: the agent's default
+	 * holds for all. */
+	const struct decisions *decisions;
+	const struct prefix_list *nat64; /* network.nat64, borrowed */
+	uint64_t generation;		 /* counts the rulesets this agent made */
 };
 
 struct prefix_meaning {

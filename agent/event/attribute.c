@@ -130,6 +130,30 @@ static void packet_judge(struct event *event)
 			      !(packet->tcp_flags & TCP_SYN);
 }
 
+/* The kernel has few ends for many policies: which one decided is found by deciding again, with the decisions
+ * that were in force then. */
+static void rule_find(struct event *event, const struct snapshot *snapshot,
+		      const struct rulebook *rulebook)
+{
+	const struct rule_facts *facts = rule_facts(event->meaning.rule);
+	const struct pf_packet *packet = &event->packet;
+	const struct policy_packet what = {
+		.destination = packet->destination,
+		.protocol = packet->protocol,
+		.has_port = packet->has_ports,
+		.port = packet->destination_port,
+	};
+	struct ruling ruling;
+
+	if (!facts->asks_policy || !rulebook->decisions || !event->endpoint || !event->has_packet)
+		return;
+	decision_judge(decisions_of(rulebook->decisions, snapshot, event->endpoint), &what,
+		       rulebook->nat64, &ruling);
+	event->has_ruling = ruling.verdict == (facts->lets_pass ? RULING_AUDIT : RULING_DENY);
+	event->is_outdated = !event->has_ruling;
+	event->ruling = ruling;
+}
+
 static void links_name(struct event *event, const struct snapshot *snapshot)
 {
 	const struct pf_nflog_record *record = event->record;
@@ -159,6 +183,7 @@ int event_attribute(const struct pf_nflog_record *record, const struct snapshot 
 	if (snapshot) {
 		links_name(&event, snapshot);
 		attribute_sender(&event, snapshot);
+		rule_find(&event, snapshot, rulebook);
 	}
 	*ret_event = event;
 	return 0;

@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "compile/rulebook.h"
 #include "inventory/snapshot.h"
+#include "policy/verdict.h"
 
 /* One thing that happened, joined from a record, the snapshot and the rulebook of its time. */
 struct event {
@@ -22,6 +23,10 @@ struct event {
 	const char *attribution; /* "link", "link (...)", "cgroup", or "none: ..."; static text */
 	/* The record's devices as the snapshot's view knows them; NULL where it does not. */
 	const struct node_link *link_in, *link_out, *port_in;
+	/* What its endpoint's decision says of it, where a policy may be the cause. */
+	bool has_ruling;
+	bool is_outdated; /* the decision would not have led here: the rules had just changed */
+	struct ruling ruling;
 	bool is_metadata;      /* the destination is a cloud metadata address */
 	bool is_midstream;     /* TCP without SYN: accuses nobody */
 	uint64_t time_usec;    /* CLOCK_REALTIME of the packet, or of reading it */

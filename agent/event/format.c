@@ -28,14 +28,37 @@ static void address_words_make(const struct pf_address *address, struct address_
 	words->length = address->family ? address_text(address, words->text) : 0;
 }
 
-static void words_make(const struct event *event, struct words *words)
+/* Whose rule it was: the agent's own, or a policy's. */
+static void words_rule(const struct event *event, struct words *words)
 {
-	const struct rule_facts *facts = rule_facts(event->meaning.rule);
+	const struct rule_facts *facts = words->facts;
 	bool is_metadata = event->is_metadata && facts->is_metadata_aware;
 
-	words->facts = facts;
 	words->rule_name = is_metadata ? facts->metadata_name : facts->name;
+	words->category = facts->category;
+	words->description = facts->text;
 	words->reason = is_metadata ? RULE_METADATA_TEXT : facts->text;
+	if (event->is_outdated) {
+		words->rule_name = "undetermined";
+		words->category = "policy";
+		words->description = words->reason =
+			"The destination is external; the rules changed meanwhile, and which of "
+			"them it was is not known.";
+	}
+	if (!event->has_ruling || !event->ruling.policy)
+		return;
+	words->reason = ruling_reason(&event->ruling, words->reason_text);
+	words->description = words->reason;
+	if (!ruling_name(&event->ruling, words->name_text)[0])
+		return;
+	words->rule_name = words->name_text;
+	words->category = "policy";
+}
+
+static void words_make(const struct event *event, struct words *words)
+{
+	words->facts = rule_facts(event->meaning.rule);
+	words_rule(event, words);
 	words->source.length = words->destination.length = 0;
 	if (!event->has_packet)
 		return;
@@ -247,8 +270,8 @@ static void add_rule(struct json *json, const struct rulebook *rulebook, const s
 	json_object_begin(json, "rule");
 	json_string(json, "id", words->facts->token);
 	json_string(json, "name", words->rule_name);
-	json_string(json, "category", words->facts->category);
-	json_string(json, "description", words->facts->text);
+	json_string(json, "category", words->category);
+	json_string(json, "description", words->description);
 	json_string(json, "ruleset", words->facts->chain);
 	add_keyword(json, "version", rulebook->generation);
 	json_object_end(json);
@@ -350,12 +373,33 @@ static const char *packet_error_name(int error)
 	}
 }
 
+static void add_policy(struct json *json, const struct ruling *ruling)
+{
+	const struct policy *policy = ruling->policy;
+
+	json_object_begin(json, "policy");
+	json_string(json, "kind", policy_kind(policy));
+	json_string(json, "namespace", policy->namespace[0] ? policy->namespace : NULL);
+	json_string(json, "name", policy->name);
+	json_string(json, "tier", policy_tier_name(policy->tier));
+	if (ruling->rule) {
+		json_object_begin(json, "rule");
+		json_uint(json, "index", ruling_rule_index(ruling));
+		json_string(json, "name", ruling->rule->name[0] ? ruling->rule->name : NULL);
+		json_object_end(json);
+	}
+	json_string(json, "origin", policy->origin);
+	json_object_end(json);
+}
+
 static void add_podfence(struct json *json, const struct event *event)
 {
 	json_object_begin(json, "podfence");
 	json_string(json, "attribution", event->attribution);
 	if (event->endpoint)
 		add_endpoint(json, event->endpoint);
+	if (event->has_ruling && event->ruling.policy)
+		add_policy(json, &event->ruling);
 	add_devices(json, event);
 	json_boolean(json, "metadata", event->is_metadata);
 	json_boolean(json, "midstream", event->is_midstream);

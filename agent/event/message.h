@@ -3,6 +3,7 @@
 #pragma once
 
 #include "event/event.h"
+#include "policy/ruling_text.h"
 
 struct address_words {
 	char text[PF_ADDRESS_TEXT];
@@ -12,7 +13,8 @@ struct address_words {
 /* What several members of one event say again. */
 struct words {
 	const struct rule_facts *facts;
-	const char *rule_name, *reason;
+	const char *rule_name, *category, *description, *reason;
+	char name_text[RULING_NAME_MAX], reason_text[RULING_REASON_MAX];
 	struct address_words source, destination;
 };
 

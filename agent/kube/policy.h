@@ -16,7 +16,12 @@
  * inside the cluster is left out: peers by namespace, pod or node never match an external address, nor do
  * ports by name, which only pods have. Strings are never NULL where not said so. */
 
-enum policy_tier { POLICY_TIER_ADMIN, POLICY_TIER_NETWORK_POLICY, POLICY_TIER_BASELINE };
+enum policy_tier {
+	POLICY_TIER_ADMIN,
+	POLICY_TIER_NETWORK_POLICY,
+	POLICY_TIER_BASELINE,
+	POLICY_TIER_AGENT, /* the agent's own allow list: in no list of policies */
+};
 enum policy_action { POLICY_ACCEPT, POLICY_DENY, POLICY_PASS };
 
 /* Ports `first` to `last` of one protocol; 0 to 65535: all of it. */

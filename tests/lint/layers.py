@@ -23,7 +23,7 @@ MAY_INCLUDE: dict[str, set[str] | str] = {
     "inventory": {"include", "base", "config", "kube", "node"},
     "policy": {"include", "base", "config", "kube", "node", "inventory"},
     "compile": {"include", "base", "config", "kube", "node", "inventory", "policy"},
-    "event": {"include", "base", "kube", "node", "inventory", "compile/rulebook.h"},
+    "event": {"include", "base", "kube", "node", "inventory", "policy", "compile/rulebook.h"},
     "control": {"include", "base", "event", "inventory", "compile/rulebook.h"},
     "ship": {"include", "base", "http", "event"},
     "daemon": ANYTHING,
