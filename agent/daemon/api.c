@@ -47,6 +47,11 @@ static const struct resource resources[] = {
 	{CLUSTER_API_SERVERS, "endpointslices",
 	 "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices",
 	 "labelSelector=kubernetes.io%2Fservice-name%3Dkubernetes", false, true},
+	{CLUSTER_NETWORK_POLICIES, "networkpolicies", "/apis/networking.k8s.io/v1/networkpolicies",
+	 "", false, false},
+	/* A resource definition that clusters have or have not */
+	{CLUSTER_CLUSTER_NETWORK_POLICIES, "clusternetworkpolicies",
+	 "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies", "", false, true},
 };
 
 #define N_RESOURCES (sizeof(resources) / sizeof(resources[0]))

@@ -13,6 +13,8 @@
 #include "kube/object.h"
 #include "kube/pod_parse.h"
 #include "kube/pod_write.h"
+#include "kube/policy_kind.h"
+#include "kube/policy_write.h"
 
 #define CONNECTION "Connection" /* of our own: no kind of Kubernetes */
 
@@ -23,6 +25,10 @@ struct cluster {
 	uint64_t server_version;
 	struct pod_list *pods; /* NULL: to be made again */
 	uint64_t pods_version; /* of the store it was made of */
+	struct policy_list *policies;
+	uint64_t policies_version; /* of both their stores */
+	struct namespace_list *namespaces;
+	uint64_t namespaces_version;
 };
 
 static int parse_pod(struct json_object *object, const char *place, const void *context,
@@ -67,6 +73,8 @@ static const struct store_kind *const kinds[CLUSTER_KINDS] = {
 	[CLUSTER_NODES] = &node_kind,
 	[CLUSTER_SERVICE_CIDRS] = &service_cidr_kind,
 	[CLUSTER_API_SERVERS] = &endpoint_slice_kind,
+	[CLUSTER_NETWORK_POLICIES] = &network_policy_kind,
+	[CLUSTER_CLUSTER_NETWORK_POLICIES] = &cluster_network_policy_kind,
 };
 
 int cluster_new(const char *node, struct cluster **ret_cluster)
@@ -96,6 +104,8 @@ struct cluster *cluster_free(struct cluster *cluster)
 	for (size_t i = 0; i < CLUSTER_KINDS; i++)
 		store_free(cluster->stores[i]);
 	pod_list_free(cluster->pods);
+	policy_list_free(cluster->policies);
+	namespace_list_free(cluster->namespaces);
 	free(cluster->node);
 	free(cluster);
 	return NULL;
@@ -171,6 +181,72 @@ int cluster_pods(struct cluster *cluster, struct pod_list **ret_list)
 	return 0;
 }
 
+static int make_policies(const struct cluster *cluster, struct policy_list **ret_list)
+{
+	const struct store *namespaced = cluster->stores[CLUSTER_NETWORK_POLICIES],
+			   *whole = cluster->stores[CLUSTER_CLUSTER_NETWORK_POLICIES];
+	size_t n = 0, maximum = store_count(namespaced) + store_count(whole);
+	struct policy **policies = calloc(maximum + 1, sizeof(struct policy *));
+
+	if (!policies)
+		return -ENOMEM;
+	for (size_t i = 0; i < store_count(namespaced); i++)
+		policies[n++] = store_at(namespaced, i);
+	for (size_t i = 0; i < store_count(whole); i++)
+		policies[n++] = store_at(whole, i);
+	int r = policy_list_new(policies, n, ret_list);
+	free(policies);
+	return r;
+}
+
+int cluster_policies(struct cluster *cluster, struct policy_list **ret_list)
+{
+	uint64_t version = store_version(cluster->stores[CLUSTER_NETWORK_POLICIES]) +
+			   store_version(cluster->stores[CLUSTER_CLUSTER_NETWORK_POLICIES]);
+
+	if (!cluster->policies || cluster->policies_version != version) {
+		struct policy_list *list;
+		int r = make_policies(cluster, &list);
+		if (r < 0)
+			return r;
+		policy_list_free(cluster->policies);
+		cluster->policies = list;
+		cluster->policies_version = version;
+	}
+	*ret_list = policy_list_ref(cluster->policies);
+	return 0;
+}
+
+static int make_namespaces(const struct store *store, struct namespace_list **ret_list)
+{
+	struct namespace **namespaces = calloc(store_count(store) + 1, sizeof(*namespaces));
+
+	if (!namespaces)
+		return -ENOMEM;
+	for (size_t i = 0; i < store_count(store); i++)
+		namespaces[i] = store_at(store, i);
+	int r = namespace_list_new(namespaces, store_count(store), ret_list);
+	free(namespaces);
+	return r;
+}
+
+int cluster_namespaces(struct cluster *cluster, struct namespace_list **ret_list)
+{
+	const struct store *store = cluster->stores[CLUSTER_NAMESPACES];
+
+	if (!cluster->namespaces || cluster->namespaces_version != store_version(store)) {
+		struct namespace_list *list;
+		int r = make_namespaces(store, &list);
+		if (r < 0)
+			return r;
+		namespace_list_free(cluster->namespaces);
+		cluster->namespaces = list;
+		cluster->namespaces_version = store_version(store);
+	}
+	*ret_list = namespace_list_ref(cluster->namespaces);
+	return 0;
+}
+
 int cluster_know_pods(struct cluster *cluster, const struct pod_list *pods)
 {
 	struct store *store = cluster->stores[CLUSTER_PODS];
@@ -198,6 +274,8 @@ static void write_value(struct json *json, enum cluster_kind kind, const void *v
 	switch (kind) {
 	case CLUSTER_PODS: pod_write(json, value); break;
 	case CLUSTER_NAMESPACES: namespace_write(json, value); break;
+	case CLUSTER_NETWORK_POLICIES:
+	case CLUSTER_CLUSTER_NETWORK_POLICIES: policy_write(json, value); break;
 	default: network_object_write(json, kinds[kind], value); break;
 	}
 }

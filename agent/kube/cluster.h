@@ -13,7 +13,9 @@
 
 #include "base/json.h"
 #include "base/report.h"
+#include "kube/namespace.h"
 #include "kube/podlist.h"
+#include "kube/policy.h"
 
 /* What is known of the cluster: the pods of this node, and what else its API says that the rules
  * depend on. It is filled object by object, from the API or from what was kept of it. */
@@ -25,6 +27,8 @@ enum cluster_kind {
 	CLUSTER_NODES, /* this one only */
 	CLUSTER_SERVICE_CIDRS,
 	CLUSTER_API_SERVERS, /* EndpointSlices of Service default/kubernetes */
+	CLUSTER_NETWORK_POLICIES,
+	CLUSTER_CLUSTER_NETWORK_POLICIES,
 	CLUSTER_KINDS,
 };
 
@@ -48,6 +52,9 @@ void cluster_note_server(struct cluster *cluster, const struct pf_address *addre
 /* The pods as they are now. The same list as before as long as none has changed: the caller
  * compares pointers. */
 PF_MUST_CHECK int cluster_pods(struct cluster *cluster, struct pod_list **ret_list);
+/* The policies and namespaces as they are now; shared likewise. */
+PF_MUST_CHECK int cluster_policies(struct cluster *cluster, struct policy_list **ret_list);
+PF_MUST_CHECK int cluster_namespaces(struct cluster *cluster, struct namespace_list **ret_list);
 /* Takes the pods of a list in, as begin, put and end would. */
 PF_MUST_CHECK int cluster_know_pods(struct cluster *cluster, const struct pod_list *pods);
 

@@ -18,7 +18,6 @@
 #include "base/name.h"
 #include "kube/policy_reader.h"
 
-#define ITEMS_MAX     25 /* rules, peers, networks, domain names, protocols */
 #define PRIORITY_MAX  1000
 #define RULE_NAME_MAX 100 /* characters */
 
@@ -37,7 +36,7 @@ static const char *effect_of_unknown(const struct policy_rule *rule)
 /* At least one, as the definition wants it. */
 static size_t some_items(struct policy_reader *reader, struct json_object *list)
 {
-	size_t n = policy_items(reader, list, ITEMS_MAX);
+	size_t n = policy_items(reader, list, POLICY_ITEMS_MAX);
 
 	if (!list || !json_object_array_length(list))
 		policy_refuse(reader, "needs one item at least");
@@ -429,7 +428,7 @@ static int read_spec(struct policy_reader *reader, struct json_object *spec)
 	read_order(reader, spec);
 	read_subject(reader, spec);
 	back = policy_reader_enter(reader, ".egress");
-	size_t n = policy_items(reader, rules, ITEMS_MAX);
+	size_t n = policy_items(reader, rules, POLICY_ITEMS_MAX);
 	if (policy_make_rules(reader, n))
 		for (size_t i = 0; i < n; i++) {
 			size_t inner = policy_reader_enter(reader, "[%zu]", i);

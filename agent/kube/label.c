@@ -101,6 +101,41 @@ const char *label_list_find(const struct label_list *list, const char *key)
 	return found ? found->value : NULL;
 }
 
+static int change(struct label *label, const char *value)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return -ENOMEM;
+	free(label->value);
+	label->value = copy;
+	return 0;
+}
+
+int label_list_put(struct label_list *list, const char *key, const char *value)
+{
+	struct label *grown, added;
+	size_t at = 0;
+
+	while (at < list->n_labels && strcmp(list->labels[at].key, key) < 0)
+		at++;
+	if (at < list->n_labels && !strcmp(list->labels[at].key, key))
+		return change(&list->labels[at], value);
+	grown = reallocarray(list->labels, list->n_labels + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	list->labels = grown;
+	added = (struct label){strdup(key), strdup(value)};
+	if (!added.key || !added.value) {
+		free(added.key);
+		free(added.value);
+		return -ENOMEM;
+	}
+	memmove(&grown[at + 1], &grown[at], (list->n_labels++ - at) * sizeof(*grown));
+	grown[at] = added;
+	return 0;
+}
+
 void label_list_write(struct json *json, const struct label_list *list)
 {
 	if (!list->n_labels)

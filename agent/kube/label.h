@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <podfence/attributes.h>
+
 struct json;
 struct json_object;
 struct object_reader;
@@ -29,5 +31,7 @@ void label_list_done(struct label_list *list);
 bool label_list_is_equal(const struct label_list *a, const struct label_list *b);
 /* Its value; NULL where there is none. */
 const char *label_list_find(const struct label_list *list, const char *key);
+/* Adds it, or gives it another value. 0 or -ENOMEM. */
+PF_MUST_CHECK int label_list_put(struct label_list *list, const char *key, const char *value);
 /* As member "labels"; nothing where there are none. */
 void label_list_write(struct json *json, const struct label_list *list);

@@ -26,7 +26,7 @@
 #include "kube/item_scanner.h"
 
 #define MAGIC	"last-known-good"
-#define VERSION 1
+#define VERSION 2
 #define FRESH	LAST_KNOWN_NAME ".new"
 #define DAMAGED LAST_KNOWN_NAME ".damaged"
 

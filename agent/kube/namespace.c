@@ -11,6 +11,8 @@
 #include "base/name.h"
 #include "kube/object.h"
 
+#define NAME_LABEL "kubernetes.io/metadata.name"
+
 static bool peek_namespace(struct json_object *object, const char **ret_namespace,
 			   const char **ret_name)
 {
@@ -19,44 +21,90 @@ static bool peek_namespace(struct json_object *object, const char **ret_namespac
 	return *ret_name && name_is_label(*ret_name);
 }
 
-static void release_namespace(void *value)
+struct namespace *namespace_ref(struct namespace *namespace)
 {
-	struct namespace *namespace = value;
+	namespace->n_references++;
+	return namespace;
+}
 
-	if (!namespace)
-		return;
+struct namespace *namespace_free(struct namespace *namespace)
+{
+	if (!namespace || (namespace->n_references && --namespace->n_references))
+		return NULL;
 	free(namespace->name);
 	label_list_done(&namespace->labels);
 	free(namespace);
+	return NULL;
+}
+
+int namespace_new(const char *name, struct namespace **ret_namespace)
+{
+	struct namespace *namespace = calloc(1, sizeof(*namespace));
+
+	if (!namespace)
+		return -ENOMEM;
+	namespace->n_references = 1;
+	namespace->name = strdup(name);
+	if (!namespace->name || label_list_put(&namespace->labels, NAME_LABEL, name) < 0) {
+		namespace_free(namespace);
+		return -ENOMEM;
+	}
+	*ret_namespace = namespace;
+	return 0;
+}
+
+static int parse_object(struct object_reader *reader, struct json_object *metadata,
+			struct namespace *namespace)
+{
+	const char *name = object_text(reader, metadata, "name", "metadata.name");
+
+	if (!name_is_label(name)) {
+		object_complain(reader, "metadata.name", "\"%.80s\" is no name", name);
+		return STORE_E_REFUSED;
+	}
+	namespace->name = object_copy(reader, name, strlen(name));
+	label_list_parse(reader, metadata, &namespace->labels);
+	if (reader->error)
+		return reader->error;
+	/* Servers set it since Kubernetes 1.21. */
+	return label_list_put(&namespace->labels, NAME_LABEL, namespace->name);
+}
+
+int namespace_parse(struct json_object *object, const char *place, struct report *report,
+		    struct namespace **ret_namespace)
+{
+	struct namespace *namespace = calloc(1, sizeof(*namespace));
+	struct object_reader reader;
+	struct json_object *metadata;
+	int r = object_reader_init(&reader, object, place, "Namespace", report, &metadata);
+
+	if (!namespace)
+		r = -ENOMEM;
+	else
+	namespace->n_references = 1;
+	if (r == 0)
+		r = parse_object(&reader, metadata, namespace);
+	object_reader_done(&reader);
+	if (r == 0)
+		*ret_namespace = namespace;
+	else
+		namespace_free(namespace);
+	return r;
 }
 
 static int parse_namespace(struct json_object *object, const char *place, const void *context,
 			   struct report *report, void **ret_value)
 {
-	struct object_reader reader;
-	struct json_object *metadata;
-	int r = object_reader_init(&reader, object, place, "Namespace", report, &metadata);
-	struct namespace *namespace = r == 0 ? calloc(1, sizeof(*namespace)) : NULL;
+	struct namespace *namespace = NULL;
+	int r = namespace_parse(object, place, report, &namespace);
 
-	if (r == 0 && !namespace)
-		r = -ENOMEM;
-	if (r == 0) {
-		const char *name = object_text(&reader, metadata, "name", "metadata.name");
-		if (!name_is_label(name)) {
-			object_complain(&reader, "metadata.name", "\"%.80s\" is no name", name);
-			r = STORE_E_REFUSED;
-		} else {
-			namespace->name = object_copy(&reader, name, strlen(name));
-			label_list_parse(&reader, metadata, &namespace->labels);
-			r = reader.error;
-		}
-	}
-	object_reader_done(&reader);
-	if (r == 0)
-		*ret_value = namespace;
-	else
-		release_namespace(namespace);
+	*ret_value = namespace;
 	return r;
+}
+
+static void release_namespace(void *value)
+{
+	namespace_free(value);
 }
 
 static void name_namespace(const void *value, const char **ret_namespace, const char **ret_name)
@@ -91,4 +139,69 @@ void namespace_write(struct json *json, const struct namespace *namespace)
 	label_list_write(json, &namespace->labels);
 	json_object_end(json);
 	json_object_end(json);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return strcmp((*(struct namespace *const *)a)->name, (*(struct namespace *const *)b)->name);
+}
+
+/* In place, and stable where names are equal: there are few, and most often they are sorted. */
+static void insert(struct namespace_list *list, struct namespace *namespace)
+{
+	size_t at = list->n_namespaces;
+
+	while (at && compare(&list->namespaces[at - 1], &namespace) > 0)
+		at--;
+	if (at && !compare(&list->namespaces[at - 1], &namespace))
+		return;
+	memmove(&list->namespaces[at + 1], &list->namespaces[at],
+		(list->n_namespaces++ - at) * sizeof(namespace));
+	list->namespaces[at] = namespace_ref(namespace);
+}
+
+int namespace_list_new(struct namespace *const *namespaces, size_t n,
+		       struct namespace_list **ret_list)
+{
+	struct namespace_list *list = calloc(1, sizeof(*list));
+
+	if (list)
+		list->namespaces = calloc(n + 1, sizeof(*list->namespaces));
+	if (!list || !list->namespaces) {
+		free(list);
+		return -ENOMEM;
+	}
+	list->n_references = 1;
+	for (size_t i = 0; i < n; i++)
+		insert(list, namespaces[i]);
+	*ret_list = list;
+	return 0;
+}
+
+struct namespace_list *namespace_list_ref(struct namespace_list *list)
+{
+	list->n_references++;
+	return list;
+}
+
+struct namespace_list *namespace_list_free(struct namespace_list *list)
+{
+	if (!list || (list->n_references && --list->n_references))
+		return NULL;
+	for (size_t i = 0; i < list->n_namespaces; i++)
+		namespace_free(list->namespaces[i]);
+	free(list->namespaces);
+	free(list);
+	return NULL;
+}
+
+const struct namespace *namespace_list_find(const struct namespace_list *list, const char *name)
+{
+	struct namespace wanted = {.name = (char *)(uintptr_t)name}, *at = &wanted;
+	struct namespace **found = list->n_namespaces
+					   ? bsearch(&at, list->namespaces, list->n_namespaces,
+						     sizeof(at), compare)
+					   : NULL;
+
+	return found ? *found : NULL;
 }

@@ -8,6 +8,7 @@
 /* What both kinds of policy are read with: an object reader that knows where in the object it is. */
 
 #define POLICY_PATH_MAX	    192
+#define POLICY_ITEMS_MAX    25	  /* of each list of a ClusterNetworkPolicy */
 #define POLICY_RULES_MAX    1024  /* of a NetworkPolicy; the other kind has its own limits */
 #define POLICY_NETWORKS_MAX 16384 /* of one policy, `except` included */
 #define POLICY_PORTS_MAX    1024  /* of one rule */

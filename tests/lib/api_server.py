@@ -29,6 +29,8 @@ RESOURCES = {  # path -> kind
     "/api/v1/nodes": "Node",
     "/api/v1/namespaces": "Namespace",
     "/apis/networking.k8s.io/v1/servicecidrs": "ServiceCIDR",
+    "/apis/networking.k8s.io/v1/networkpolicies": "NetworkPolicy",
+    "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies": "ClusterNetworkPolicy",
     "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices": "EndpointSlice",
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kube/last_known.h"
+#include "policies.h"
 #include "test.h"
 
 static const char *const items[] = {
@@ -35,6 +36,30 @@ static const char *const items[] = {
 	"12\"]}}",
 	"{\"kind\":\"EndpointSlice\",\"metadata\":{\"namespace\":\"default\",\"name\":\"k\"},"
 	"\"endpoints\":[{\"addresses\":[\"192.0.2.5\"]}]}",
+	"{\"kind\":\"NetworkPolicy\",\"metadata\":{\"namespace\":\"a\",\"name\":\"p\",\"uid\":"
+	"\"u\","
+	"\"annotations\":{\"podfence.io/mode\":\"audit\"}},\"spec\":{\"podSelector\":{"
+	"\"matchLabels\":{\"app\":\"web\"}},\"policyTypes\":[\"Egress\"],\"egress\":[{},{\"to\":[{"
+	"\"ipBlock\":{\"cidr\":\"192.0.2.0/24\",\"except\":[\"192.0.2.128/25\"]}}],\"ports\":[{"
+	"\"port\":443},{\"protocol\":\"UDP\"},{\"protocol\":\"SCTP\",\"port\":1,\"endPort\":9}]},{"
+	"\"to\":[{\"namespaceSelector\":{}}],\"ports\":[{\"port\":\"web\"}]}]}}",
+	"{\"kind\":\"NetworkPolicy\",\"metadata\":{\"namespace\":\"a\",\"name\":\"none\"},\"spec\":"
+	"{"
+	"\"policyTypes\":[\"Egress\"]}}",
+	"{\"kind\":\"ClusterNetworkPolicy\",\"metadata\":{\"name\":\"p\"},\"spec\":{\"tier\":"
+	"\"Admin\",\"priority\":1000,\"subject\":{\"namespaces\":{\"matchExpressions\":[{\"key\":"
+	"\"k\",\"operator\":\"NotIn\",\"values\":[\"z\",\"y\"]},{\"key\":\"e\",\"operator\":"
+	"\"Exists\"},{\"key\":\"d\",\"operator\":\"DoesNotExist\"}]}},\"egress\":[{\"name\":\"r\","
+	"\"action\":\"Accept\",\"to\":[{\"networks\":[\"::/0\",\"192.0.2.0/24\"]}],\"protocols\":[{"
+	"\"tcp\":{\"destinationPort\":{\"number\":443}}},{\"udp\":{\"destinationPort\":{\"range\":{"
+	"\"start\":1,\"end\":65535}}}},{\"sctp\":{\"destinationPort\":{\"number\":9}}}]},{"
+	"\"action\":"
+	"\"Pass\",\"to\":[{\"nodes\":{}}],\"protocols\":[{\"destinationNamedPort\":\"web\"}]},{"
+	"\"action\":\"Deny\",\"podfence.io/unknown\":true,\"to\":[{\"namespaces\":{}}]}]}}",
+	"{\"kind\":\"ClusterNetworkPolicy\",\"metadata\":{\"name\":\"q\"},\"spec\":{\"tier\":"
+	"\"Baseline\",\"priority\":0,\"subject\":{\"pods\":{\"podSelector\":{\"matchLabels\":{"
+	"\"a\":"
+	"\"b\"}}}},\"egress\":[{\"action\":\"Deny\",\"to\":[{\"networks\":[\"0.0.0.0/0\"]}]}]}}",
 	"{\"kind\":\"Connection\",\"address\":\"192.0.2.9\"}",
 };
 
@@ -73,6 +98,44 @@ static int parse(const char *text, size_t length, const char *node, struct clust
 	return r;
 }
 
+static void check_policies(struct cluster *cluster)
+{
+	static const char *const expected[] = {
+		"Admin 1000 p namespaces[k NotIn (y z), e Exists, d DoesNotExist]\n"
+		"Accept \"r\" ::/0 192.0.2.0/24 : tcp/443 udp/1-65535 sctp/9\nPass :\nDeny "
+		"unknown\n",
+		"NetworkPolicy a/none\n",
+		"NetworkPolicy a/p pods[app In (web)] audit\nAccept everybody\n"
+		"Accept 192.0.2.0/24 -192.0.2.128/25 : tcp/443 udp sctp/1-9\nAccept :\n",
+		"Baseline 0 q pods[a In (b)]\nDeny 0.0.0.0/0\n",
+	};
+	struct namespace_list *namespaces, *same;
+	struct policy_list *list, *again;
+
+	assert_int_equal(cluster_policies(cluster, &list), 0);
+	assert_int_equal(cluster_policies(cluster, &again), 0);
+	assert_ptr_equal(list, again);
+	assert_int_equal(list->n_policies, sizeof(expected) / sizeof(expected[0]));
+	for (size_t i = 0; i < list->n_policies; i++) {
+		char *text = policies_describe(list->policies[i]);
+		assert_string_equal(text, expected[i]);
+		assert_string_equal(list->policies[i]->origin, "API");
+		free(text);
+	}
+	policy_list_free(list);
+	policy_list_free(again);
+	assert_int_equal(cluster_namespaces(cluster, &namespaces), 0);
+	assert_int_equal(cluster_namespaces(cluster, &same), 0);
+	assert_ptr_equal(namespaces, same);
+	const struct namespace *found = namespace_list_find(namespaces, "a");
+	assert_non_null(found);
+	assert_string_equal(label_list_find(&found->labels, "team"), "x");
+	assert_string_equal(label_list_find(&found->labels, "kubernetes.io/metadata.name"), "a");
+	assert_null(namespace_list_find(namespaces, "b"));
+	namespace_list_free(namespaces);
+	namespace_list_free(same);
+}
+
 static void what_is_kept_is_what_was_known(void **state)
 {
 	struct buffer text = known(), again = BUFFER_INIT;
@@ -91,6 +154,7 @@ static void what_is_kept_is_what_was_known(void **state)
 	assert_string_equal(pods->pods[0]->containers[1].id, "abcd");
 	assert_string_equal(pods->pods[1]->cgroup_uid, "0123456789abcdef0123456789abcdef");
 	pod_list_free(pods);
+	check_policies(cluster);
 	assert_int_equal(cluster_networks(cluster, &networks, &n_networks), 0);
 	assert_int_equal(n_networks, 5);
 	free(networks);

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include "kube/store.h"
+
+extern const struct store_kind network_policy_kind,
+	cluster_network_policy_kind; /* of struct policy */
