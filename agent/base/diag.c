@@ -126,6 +126,21 @@ void diag_pods_partly(const char *path, size_t n_refused, const struct report *r
 	    n_refused);
 }
 
+void diag_policies_read(const char *directory, size_t n_policies)
+{
+	say(LOG_NOTICE, "policies-read", "%s read: %zu policies", directory, n_policies);
+}
+
+void diag_policies_refused(const struct report *report)
+{
+	say_report(LOG_WARNING, "policies-refused", report);
+}
+
+void diag_policies_order(const struct report *report)
+{
+	say_report(LOG_WARNING, "policies-order", report);
+}
+
 void diag_api_problem(const char *server, const char *problem)
 {
 	say(LOG_WARNING, "api-problem", "%s: %s; what is known stays in force", server, problem);

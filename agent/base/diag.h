@@ -28,6 +28,11 @@ void diag_config_reloaded(const char *path);
 void diag_pods_refused(const char *path, int error, const struct report *report);
 void diag_pods_partly(const char *path, size_t n_refused, const struct report *report);
 
+void diag_policies_read(const char *directory, size_t n_policies);
+/* What is wrong with its files; the last good version of each object stays. */
+void diag_policies_refused(const struct report *report);
+void diag_policies_order(const struct report *report); /* is not defined */
+
 void diag_api_problem(const char *server, const char *problem); /* what is known stays in force */
 void diag_api_good(const char *server);
 void diag_objects_refused(const struct report *report);

@@ -54,6 +54,9 @@ struct config {
 		char *file; /* pods.file: a PodList as JSON; "": none */
 	} pods;
 	struct {
+		char *directory; /* policies.directory: manifests; "": none */
+	} policies;
+	struct {
 		enum config_mode mode;	   /* default.mode: audit | deny */
 		enum config_action action; /* default.action: drop | reject */
 	} fallback;			   /* "default" in the file */

@@ -46,6 +46,11 @@ const struct schema_key schema[] = {
 	 "With source none: a PodList as JSON (kubectl get pods -A -o json), read again when it "
 	 "changes.",
 	 "/var/lib/podfence/pods.json"},
+	{"policies.directory", SCHEMA_PATH, AT(policies.directory), 0, 0,
+	 "/etc/podfence/policies.d", NULL,
+	 "NetworkPolicies, ClusterNetworkPolicies and Namespaces as files (*.yaml, *.yml, *.json), "
+	 "beside those of the API; read again when they change; empty: none. It may be missing.",
+	 NULL},
 	{"default.mode", SCHEMA_ENUM, AT(fallback.mode), 0, 0, "audit", modes,
 	 "What external destinations meet: audit records and lets pass, deny stops.", NULL},
 	{"default.action", SCHEMA_ENUM, AT(fallback.action), 0, 0, "drop", actions,

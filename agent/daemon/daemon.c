@@ -5,6 +5,7 @@
  *
  *	SIGHUP		-> read the configuration again
  *	pods file	-> read it again, at most once a second
+ *	policies	-> read their directory again, at most five times a second
  *	node		-> look again, at once, then after three times as long as that took
  *	our tables	-> changed by somebody else: read back and repair at once
  *	5 minutes	-> read the rules back
@@ -182,6 +183,7 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	daemon->stream.context.cluster_name = daemon->config->events.cluster_name;
 	daemon->stream.context.node_name = daemon->node_name;
 	daemon->must_read_pods = true;
+	daemon->policies.must_read = true;
 	daemon->must_derive = true;
 	daemon->must_say_missing_uplinks = true;
 	r = watch_node(daemon);
@@ -190,6 +192,9 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	r = pod_file_watch(daemon);
 	if (r < 0)
 		diag_cannot("watch the pods file", r);
+	r = policy_files_watch(daemon);
+	if (r < 0)
+		diag_cannot("watch policies.directory", r);
 }
 
 /* A configuration that cannot be used changes nothing. */
@@ -247,6 +252,8 @@ static int work(struct daemon *daemon)
 		take_pods(daemon);
 	else if (daemon->must_read_pods)
 		pod_file_read(daemon);
+	if (daemon->policies.must_read)
+		policy_files_read(daemon);
 	bool is_listening = daemon->stream.nflog || !stream_open_nflog(daemon, daemon->config);
 	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
 	int r = reconcile(daemon);
@@ -335,6 +342,7 @@ static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 		diag_rules_kept(VERIFY_USEC / 1000000u);
 	node_forget(daemon->node);
 	daemon->must_derive = true;
+	daemon->policies.must_read = true; /* what links lead to elsewhere is not watched */
 	daemon_schedule(daemon, 0);
 	(void)sd_event_source_set_time(source, now_usec(daemon) + VERIFY_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -376,6 +384,8 @@ static int add_sources(struct daemon *daemon)
 		r = watch_node(daemon);
 	if (r >= 0)
 		r = pod_file_watch(daemon);
+	if (r >= 0)
+		r = policy_files_watch(daemon);
 	if (r >= 0)
 		r = sd_event_set_watchdog(daemon->loop, true);
 	return r < 0 ? r : 0;
@@ -430,6 +440,7 @@ static int start(struct daemon *daemon)
 		return r;
 	}
 	daemon->must_read_pods = true;
+	daemon->policies.must_read = true;
 	daemon->must_derive = true;
 	daemon->must_say_missing_uplinks = true;
 	r = add_sources(daemon);
@@ -449,6 +460,7 @@ static void stop(struct daemon *daemon)
 	sd_event_source_disable_unref(daemon->signal_sources[0]);
 	if (daemon->pods_watch >= 0)
 		close(daemon->pods_watch);
+	policies_done(daemon);
 	last_known_done(daemon);
 	api_free(daemon->api);
 	cluster_free(daemon->cluster);
@@ -464,7 +476,10 @@ static void stop(struct daemon *daemon)
 
 int daemon_run(const char *config_path, struct config *config)
 {
-	struct daemon daemon = {.config_path = config_path, .config = config, .pods_watch = -1};
+	struct daemon daemon = {.config_path = config_path,
+				.config = config,
+				.pods_watch = -1,
+				.policies = {.watch = -1}};
 	int r = start(&daemon);
 
 	/* The first run comes before the loop: events need a snapshot to be attributed with. */

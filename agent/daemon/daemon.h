@@ -17,6 +17,7 @@
 #include "event/output.h"
 #include "inventory/snapshot.h"
 #include "kube/cluster.h"
+#include "kube/manifest_set.h"
 #include "node/view.h"
 
 /* The running agent: one thread, one sd-event loop. What arrives only marks what has to be looked
@@ -47,6 +48,25 @@ struct stream {
 	sd_event_source *nflog_source, *output_source;
 };
 
+/* Policies of both sources (policies.c, policy_files.c). */
+struct policies {
+	struct manifest_set *files; /* with what is last good; NULL: not read yet */
+	uint64_t files_version;
+	struct policy_list *list;	   /* of both */
+	struct namespace_list *namespaces; /* of both, and of the pods */
+	/* What these two were made of. */
+	bool is_made;
+	uint64_t files_used;
+	struct policy_list *list_used;
+	struct namespace_list *namespaces_used;
+	struct pod_list *pods_used;
+	char *said; /* about their order, last */
+	bool must_read;
+	uint64_t read_usec; /* CLOCK_MONOTONIC */
+	int watch;	    /* inotify descriptor, -1: none */
+	sd_event_source *source;
+};
+
 struct daemon {
 	const char *config_path;
 	struct config *config;
@@ -59,6 +79,7 @@ struct daemon {
 	struct pod_list *pods;	       /* the last good list, shared with the snapshot */
 	struct network_list *networks; /* derived; NULL: none */
 	uint64_t networks_version;     /* of the cluster they are derived from */
+	struct policies policies;
 	struct snapshot *snapshot;
 	struct rulebook rulebook;
 	uint64_t generation;
@@ -107,6 +128,19 @@ void last_known_done(struct daemon *daemon); /* writes what is still to be writt
 /* pod_file.c */
 PF_MUST_CHECK int pod_file_watch(struct daemon *daemon);
 void pod_file_read(struct daemon *daemon);
+
+/* policy_files.c: policies.directory */
+PF_MUST_CHECK int policy_files_watch(struct daemon *daemon);
+void policy_files_read(struct daemon *daemon);
+
+/* policies.c: what is to be evaluated now, of files and API together. Both are borrowed until the next
+ * call, and the same pointers while nothing has changed. */
+struct policies_now {
+	struct policy_list *policies;
+	struct namespace_list *namespaces; /* of all pods too, at least with their name as label */
+};
+PF_MUST_CHECK int policies_now(struct daemon *daemon, struct policies_now *ret_now);
+void policies_done(struct daemon *daemon);
 
 /* stream.c */
 PF_MUST_CHECK int stream_open(struct daemon *daemon);

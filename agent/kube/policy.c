@@ -125,6 +125,22 @@ int policy_list_new(struct policy *const *policies, size_t n, struct policy_list
 	return 0;
 }
 
+void policy_list_check(const struct policy_list *list, struct report *report)
+{
+	for (size_t i = 1; i < list->n_policies; i++) {
+		const struct policy *a = list->policies[i - 1], *b = list->policies[i];
+		if (a->tier != b->tier || a->priority != b->priority ||
+		    a->tier == POLICY_TIER_NETWORK_POLICY)
+			continue;
+		report_add(
+			report, b->origin,
+			"ClusterNetworkPolicy %s has priority %d of the %s tier, as %s (%s) has: "
+			"podfence asks them by name",
+			b->name, b->priority, b->tier == POLICY_TIER_ADMIN ? "Admin" : "Baseline",
+			a->name, a->origin);
+	}
+}
+
 struct policy_list *policy_list_ref(struct policy_list *list)
 {
 	list->n_references++;

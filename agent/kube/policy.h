@@ -9,6 +9,7 @@
 #include <podfence/address.h>
 #include <podfence/attributes.h>
 
+#include "base/report.h"
 #include "kube/selector.h"
 
 /* The egress half of a networking.k8s.io/v1 NetworkPolicy or a policy.networking.k8s.io/v1alpha2
@@ -85,5 +86,7 @@ struct policy_list {
 /* Of a reference to each, in any order. */
 PF_MUST_CHECK int policy_list_new(struct policy *const *policies, size_t n,
 				  struct policy_list **ret_list);
+/* Names policies of which the order is not defined: equal tiers and priorities. */
+void policy_list_check(const struct policy_list *list, struct report *report);
 struct policy_list *policy_list_ref(struct policy_list *list);
 struct policy_list *policy_list_free(struct policy_list *list);

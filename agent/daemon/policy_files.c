@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * policies.directory: its files *.yaml, *.yml and *.json in the order of their names. All of them are
+ * read again when something changes there: an editor's rename, the symbolic link ..data of a mounted
+ * ConfigMap. A file that is only made waits a moment, for what will be written into it. What is wrong
+ * with an object leaves the last good one in force; a file that is gone takes its objects with it.
+ *
+ * A directory that is missing is none. The nearest one above it that is there is watched then. */
+#include "daemon/daemon.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+
+#define PACE_USEC 200000u
+#define FILES_MAX 1024
+#define CHANGES                                                                                    \
+	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF |   \
+	 IN_MOVE_SELF)
+
+static int is_manifest(const struct dirent *entry)
+{
+	static const char *const endings[] = {".yaml", ".yml", ".json"};
+	size_t n = strlen(entry->d_name);
+
+	if (entry->d_name[0] == '.')
+		return false;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t tail = strlen(endings[i]);
+		if (n > tail && !strcmp(entry->d_name + n - tail, endings[i]))
+			return true;
+	}
+	return false;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int add_file(struct manifest_set *set, const char *directory, const char *name,
+		    const struct manifest_set *before, struct report *report)
+{
+	struct manifest *manifest = NULL;
+	char *path;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		return -ENOMEM;
+	int r = manifest_read(path, report, &manifest);
+	if (r >= 0)
+		r = manifest_set_add(set, path, manifest, before);
+	free(path);
+	return r;
+}
+
+static int add_files(struct manifest_set *set, const char *directory,
+		     const struct manifest_set *before, struct report *report)
+{
+	struct dirent **entries;
+	int n = scandir(directory, &entries, is_manifest, by_name), r = 0;
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (n > FILES_MAX) {
+		report_add(report, directory, "holds %d files, at most %d are allowed", n,
+			   FILES_MAX);
+		r = -E2BIG;
+	}
+	for (int i = 0; i < n && r == 0; i++)
+		r = add_file(set, directory, entries[i]->d_name, before, report);
+	for (int i = 0; i < n; i++)
+		free(entries[i]);
+	free(entries);
+	return r;
+}
+
+static int read_directory(const char *directory, const struct manifest_set *before,
+			  struct report *report, struct manifest_set **ret_set)
+{
+	struct manifest_set *set;
+	int r = manifest_set_new(&set);
+
+	if (r < 0)
+		return r;
+	if (directory[0])
+		r = add_files(set, directory, before, report);
+	if (r == 0)
+		r = manifest_set_finish(set, report);
+	if (r < 0) {
+		manifest_set_free(set);
+		return r;
+	}
+	*ret_set = set;
+	return 0;
+}
+
+static bool is_same_list(const struct policy_list *a, const struct policy_list *b)
+{
+	if (a->n_policies != b->n_policies)
+		return false;
+	for (size_t i = 0; i < a->n_policies; i++)
+		if (a->policies[i] != b->policies[i])
+			return false;
+	return true;
+}
+
+void policy_files_read(struct daemon *daemon)
+{
+	const char *directory = daemon->config->policies.directory;
+	struct policies *policies = &daemon->policies;
+	struct manifest_set *set;
+	struct report report;
+
+	policies->must_read = false;
+	policies->read_usec = clock_usec(CLOCK_MONOTONIC);
+	/* Before it is read, so that no change falls between. */
+	int r = policy_files_watch(daemon);
+	if (r < 0)
+		diag_cannot("watch policies.directory", r);
+	report_init(&report);
+	r = read_directory(directory, policies->files, &report, &set);
+	if (r < 0)
+		diag_cannot("read policies.directory; what was there before stays in force", r);
+	if (!report_is_empty(&report))
+		diag_policies_refused(&report);
+	report_done(&report);
+	if (r < 0)
+		return;
+	if (policies->files ? !is_same_list(policies->files->policies, set->policies)
+			    : set->policies->n_policies > 0)
+		diag_policies_read(directory, set->policies->n_policies);
+	manifest_set_free(policies->files);
+	policies->files = set;
+	policies->files_version++;
+}
+
+static int on_change(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct daemon *daemon = userdata;
+	char bytes[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	bool is_finished = false, has_changed = false;
+	ssize_t n;
+
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		for (char *at = bytes; at < bytes + n;) {
+			const struct inotify_event *event = (const void *)at;
+			has_changed = true;
+			is_finished |= !(event->mask & IN_CREATE);
+			at += sizeof(*event) + event->len;
+		}
+	if (!has_changed)
+		return 0;
+	uint64_t since = clock_usec(CLOCK_MONOTONIC) - daemon->policies.read_usec;
+	daemon->policies.must_read = true;
+	daemon_schedule(daemon, is_finished && since >= PACE_USEC ? 0 : PACE_USEC);
+	return 0;
+}
+
+/* It, or what is there of its path. */
+static int add_watch(int fd, const char *directory)
+{
+	char path[PATH_MAX];
+
+	if (strlen(directory) >= sizeof(path))
+		return -ENAMETOOLONG;
+	strcpy(path, directory);
+	while (inotify_add_watch(fd, path, CHANGES | IN_ONLYDIR) < 0) {
+		char *slash = strrchr(path, '/');
+		if ((errno != ENOENT && errno != ENOTDIR) || !slash || !path[1])
+			return -errno;
+		slash[slash == path] = '\0';
+	}
+	return 0;
+}
+
+int policy_files_watch(struct daemon *daemon)
+{
+	struct policies *policies = &daemon->policies;
+	const char *directory = daemon->config->policies.directory;
+
+	policies->source = sd_event_source_disable_unref(policies->source);
+	if (policies->watch >= 0)
+		close(policies->watch);
+	policies->watch = -1;
+	if (!directory[0])
+		return 0;
+	policies->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (policies->watch < 0)
+		return -errno;
+	int r = add_watch(policies->watch, directory);
+	if (r >= 0)
+		r = sd_event_add_io(daemon->loop, &policies->source, policies->watch, EPOLLIN,
+				    on_change, daemon);
+	return r < 0 ? r : sd_event_source_set_priority(policies->source, PRIORITY_SOURCES);
+}
