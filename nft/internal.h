@@ -51,6 +51,7 @@ struct pf_rule {
  * its name and family as long as one of them lives. */
 struct pf_chain {
 	unsigned n_references;
+	size_t hash; /* of its name */
 	struct pf_table *table;
 	char name[PF_NAME_MAX];
 	bool is_base;
@@ -70,6 +71,7 @@ struct element {
 
 struct pf_set {
 	unsigned n_references;
+	size_t hash; /* of its name */
 	bool is_sealed;
 	struct pf_table *table;
 	char name[PF_NAME_MAX];
@@ -150,6 +152,9 @@ bool name_copy(struct pf_ruleset *ruleset, char target[static PF_NAME_MAX], cons
 struct element *set_element_new(struct pf_set *set);
 struct pf_set *table_set_find(const struct pf_table *table, const char *name);
 struct pf_chain *table_chain_find(const struct pf_table *table, const char *name);
+/* What has the name of this one. */
+struct pf_set *table_set_like(const struct pf_table *table, const struct pf_set *set);
+struct pf_chain *table_chain_like(const struct pf_table *table, const struct pf_chain *chain);
 struct pf_table *ruleset_table_find(const struct pf_ruleset *ruleset, enum pf_family family,
 				    const char *name);
 bool table_has_counter(const struct pf_table *table, const char *name);

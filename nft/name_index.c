@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t name_hash(const char *name)
+size_t name_hash(const char *name)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
 
@@ -19,18 +19,25 @@ static size_t name_hash(const char *name)
 }
 
 /* Where it stands, or the free entry where it belongs. */
-static struct name_entry *place_of(const struct name_index *index, const char *name)
+static struct name_entry *place_of(const struct name_index *index, const char *name, size_t hash)
 {
-	size_t mask = index->capacity - 1, at = name_hash(name) & mask;
+	size_t mask = index->capacity - 1, at = hash & mask;
 
-	while (index->entries[at].name && strcmp(index->entries[at].name, name) != 0)
+	while (index->entries[at].name &&
+	       (index->entries[at].hash != hash ||
+		(index->entries[at].name != name && strcmp(index->entries[at].name, name) != 0)))
 		at = (at + 1) & mask;
 	return &index->entries[at];
 }
 
 void *name_index_find(const struct name_index *index, const char *name)
 {
-	return index->n ? place_of(index, name)->object : NULL;
+	return name_index_find_hashed(index, name, name_hash(name));
+}
+
+void *name_index_find_hashed(const struct name_index *index, const char *name, size_t hash)
+{
+	return index->n ? place_of(index, name, hash)->object : NULL;
 }
 
 static bool grow(struct name_index *index)
@@ -42,18 +49,19 @@ static bool grow(struct name_index *index)
 		return false;
 	for (size_t i = 0; i < index->capacity; i++)
 		if (index->entries[i].name)
-			*place_of(&grown, index->entries[i].name) = index->entries[i];
+			*place_of(&grown, index->entries[i].name,
+				  index->entries[i].hash) = index->entries[i];
 	grown.n = index->n;
 	free(index->entries);
 	*index = grown;
 	return true;
 }
 
-bool name_index_add(struct name_index *index, const char *name, void *object)
+bool name_index_add(struct name_index *index, const char *name, size_t hash, void *object)
 {
 	if (2 * (index->n + 1) > index->capacity && !grow(index))
 		return false;
-	*place_of(index, name) = (struct name_entry){name, object};
+	*place_of(index, name, hash) = (struct name_entry){name, object, hash};
 	index->n++;
 	return true;
 }

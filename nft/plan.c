@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "difference.h"
 #include "internal.h"
 
 static int step_add(struct pf_plan *plan, const struct step *step)
@@ -48,46 +49,51 @@ size_t pf_plan_n_steps(const struct pf_plan *plan)
 	return plan->n_steps;
 }
 
-/* One phase of the plan looks at one pair of tables; either may be NULL. */
-typedef int (*phase_fn)(struct pf_plan *plan, const struct pf_table *from,
-			const struct pf_table *to);
+/* One phase of the plan goes through what differs in one pair of tables. */
+typedef int (*phase_fn)(struct pf_plan *plan, const struct table_pair *pair);
 
-static int add_tables(struct pf_plan *plan, const struct pf_table *from, const struct pf_table *to)
+static int add_tables(struct pf_plan *plan, const struct table_pair *pair)
 {
-	return to && !from ? step_add(plan, &(struct step){STEP_ADD_TABLE, .table = to}) : 0;
+	return pair->to && !pair->from
+		       ? step_add(plan, &(struct step){STEP_ADD_TABLE, .table = pair->to})
+		       : 0;
 }
 
-static int add_counters(struct pf_plan *plan, const struct pf_table *from,
-			const struct pf_table *to)
+static int add_counters(struct pf_plan *plan, const struct table_pair *pair)
 {
+	const struct pf_table *to = pair->to;
 	int r = 0;
 
 	for (size_t i = 0; to && i < to->n_counters && !r; i++)
-		if (!table_has_counter(from, to->counters[i].name))
+		if (!table_has_counter(pair->from, to->counters[i].name))
 			r = step_add(plan, &(struct step){STEP_ADD_COUNTER, .table = to,
 							  .counter = &to->counters[i]});
 	return r;
 }
 
-static int add_sets(struct pf_plan *plan, const struct pf_table *from, const struct pf_table *to)
+static int add_set(struct pf_plan *plan, const struct table_pair *pair, const struct pf_set *set)
+{
+	return step_add(plan, &(struct step){STEP_ADD_SET, .table = pair->to, .set = set});
+}
+
+static int add_sets(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; to && i < to->n_sets && !r; i++)
-		if (!table_set_find(from, to->sets[i]->name))
-			r = step_add(plan,
-				     &(struct step){STEP_ADD_SET, .table = to, .set = to->sets[i]});
+	for (size_t i = 0; i < pair->n_sets && !r; i++)
+		if (!pair->sets[i].from)
+			r = add_set(plan, pair, pair->sets[i].to);
 	return r;
 }
 
-static int add_chains(struct pf_plan *plan, const struct pf_table *from, const struct pf_table *to)
+static int add_chains(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; to && i < to->n_chains && !r; i++)
-		if (!to->chains[i]->is_base && !table_chain_find(from, to->chains[i]->name))
-			r = step_add(plan, &(struct step){STEP_ADD_CHAIN, .table = to,
-							  .chain = to->chains[i]});
+	for (size_t i = 0; i < pair->n_chains && !r; i++)
+		if (!pair->chains[i].from && !pair->chains[i].to->is_base)
+			r = step_add(plan, &(struct step){STEP_ADD_CHAIN, .table = pair->to,
+							  .chain = pair->chains[i].to});
 	return r;
 }
 
@@ -95,12 +101,9 @@ static int add_chains(struct pf_plan *plan, const struct pf_table *from, const s
 static int add_element_step(struct pf_plan *plan, enum step_kind kind, const struct pf_set *set,
 			    const struct pf_set *other)
 {
-
 	const struct element **elements = NULL;
 	size_t n = 0, capacity = 0, k = 0;
 
-	if (set == other)
-		return 0;
 	for (size_t i = 0; i < set->n_elements; i++) {
 		const struct element *element = &set->elements[i];
 		int order = 1;
@@ -133,307 +136,257 @@ static int add_element_step(struct pf_plan *plan, enum step_kind kind, const str
 
 /* A set that goes away takes its elements along, but what they refer to goes first: delete them
  * too. */
-static int delete_elements(struct pf_plan *plan, const struct pf_table *from,
-			   const struct pf_table *to)
+static int delete_elements(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; from && to && i < from->n_sets && !r; i++)
-		r = add_element_step(plan, STEP_DELETE_ELEMENTS, from->sets[i],
-				     table_set_find(to, from->sets[i]->name));
+	for (size_t i = 0; pair->to && i < pair->n_sets && !r; i++)
+		if (pair->sets[i].from)
+			r = add_element_step(plan, STEP_DELETE_ELEMENTS, pair->sets[i].from,
+					     pair->sets[i].to);
 	return r;
 }
 
-static int add_elements(struct pf_plan *plan, const struct pf_table *from,
-			const struct pf_table *to)
+static int add_elements(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; to && i < to->n_sets && !r; i++)
-		r = add_element_step(plan, STEP_ADD_ELEMENTS, to->sets[i],
-				     table_set_find(from, to->sets[i]->name));
+	for (size_t i = 0; i < pair->n_sets && !r; i++)
+		if (pair->sets[i].to)
+			r = add_element_step(plan, STEP_ADD_ELEMENTS, pair->sets[i].to,
+					     pair->sets[i].from);
 	return r;
 }
 
-/* What pf_plan_prepare() makes: an interval set with elements that is not there yet. */
-static bool needs_preparation(const struct pf_table *from, const struct pf_set *set)
+/* Of the first part of a split plan: an interval set with elements that is not there yet. */
+static bool needs_preparation(const struct set_pair *sets)
 {
-	return set->is_interval && set->n_elements && !table_set_find(from, set->name);
+	return sets->to && !sets->from && sets->to->is_interval && sets->to->n_elements;
 }
 
-static bool table_needs_preparation(const struct pf_table *from, const struct pf_table *to)
+static bool table_needs_preparation(const struct table_pair *pair)
 {
-	for (size_t i = 0; to && i < to->n_sets; i++)
-		if (needs_preparation(from, to->sets[i]))
+	for (size_t i = 0; i < pair->n_sets; i++)
+		if (needs_preparation(&pair->sets[i]))
 			return true;
 	return false;
 }
 
-static int prepare_tables(struct pf_plan *plan, const struct pf_table *from,
-			  const struct pf_table *to)
+static int prepare_tables(struct pf_plan *plan, const struct table_pair *pair)
 {
-	return table_needs_preparation(from, to) ? add_tables(plan, from, to) : 0;
+	return table_needs_preparation(pair) ? add_tables(plan, pair) : 0;
 }
 
-static int prepare_sets(struct pf_plan *plan, const struct pf_table *from,
-			const struct pf_table *to)
+static int prepare_sets(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; to && i < to->n_sets && !r; i++) {
-		struct pf_set *set = to->sets[i];
-		if (!needs_preparation(from, set))
+	for (size_t i = 0; i < pair->n_sets && !r; i++) {
+		if (!needs_preparation(&pair->sets[i]))
 			continue;
-		r = step_add(plan, &(struct step){STEP_ADD_SET, .table = to, .set = set});
+		r = add_set(plan, pair, pair->sets[i].to);
 		if (!r)
-			r = add_element_step(plan, STEP_ADD_ELEMENTS, set, NULL);
+			r = add_element_step(plan, STEP_ADD_ELEMENTS, pair->sets[i].to, NULL);
 	}
 	return r;
 }
 
-static int finish_tables(struct pf_plan *plan, const struct pf_table *from,
-			 const struct pf_table *to)
+static int finish_tables(struct pf_plan *plan, const struct table_pair *pair)
 {
-	return table_needs_preparation(from, to) ? 0 : add_tables(plan, from, to);
+	return table_needs_preparation(pair) ? 0 : add_tables(plan, pair);
 }
 
-static int finish_sets(struct pf_plan *plan, const struct pf_table *from, const struct pf_table *to)
+static int finish_sets(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; to && i < to->n_sets && !r; i++)
-		if (!table_set_find(from, to->sets[i]->name) &&
-		    !needs_preparation(from, to->sets[i]))
-			r = step_add(plan,
-				     &(struct step){STEP_ADD_SET, .table = to, .set = to->sets[i]});
+	for (size_t i = 0; i < pair->n_sets && !r; i++)
+		if (!pair->sets[i].from && !needs_preparation(&pair->sets[i]))
+			r = add_set(plan, pair, pair->sets[i].to);
 	return r;
 }
 
-static int finish_elements(struct pf_plan *plan, const struct pf_table *from,
-			   const struct pf_table *to)
+static int finish_elements(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; to && i < to->n_sets && !r; i++)
-		if (!needs_preparation(from, to->sets[i]))
-			r = add_element_step(plan, STEP_ADD_ELEMENTS, to->sets[i],
-					     table_set_find(from, to->sets[i]->name));
+	for (size_t i = 0; i < pair->n_sets && !r; i++)
+		if (pair->sets[i].to && !needs_preparation(&pair->sets[i]))
+			r = add_element_step(plan, STEP_ADD_ELEMENTS, pair->sets[i].to,
+					     pair->sets[i].from);
 	return r;
-}
-
-/* 1: the rules of both are the same; 0: not; negative errno. */
-static int chain_equal(const struct pf_chain *a, const struct pf_chain *b)
-{
-	if (a == b)
-		return 1;
-	if (!a || !b || a->n_rules != b->n_rules)
-		return 0;
-	for (size_t i = 0; i < a->n_rules; i++) {
-		int r = rule_equal(a->rules[i], b->rules[i]);
-		if (r != 1)
-			return r;
-	}
-	return 1;
 }
 
 /* Chains whose rules differ, and those that go away, for they may refer to each other. */
-static int flush_chains(struct pf_plan *plan, const struct pf_table *from,
-			const struct pf_table *to)
+static int flush_chains(struct pf_plan *plan, const struct table_pair *pair)
 {
-	for (size_t i = 0; from && to && i < from->n_chains; i++) {
-		const struct pf_chain *chain = from->chains[i];
-		int r = chain_equal(chain, table_chain_find(to, chain->name));
-		if (r < 0)
-			return r;
-		if (r == 1 || !chain->n_rules)
-			continue;
-		r = step_add(plan, &(struct step){STEP_FLUSH_CHAIN, .table = from, .chain = chain});
-		if (r < 0)
-			return r;
+	int r = 0;
+
+	for (size_t i = 0; pair->to && i < pair->n_chains && !r; i++) {
+		const struct chain_pair *chains = &pair->chains[i];
+		if (chains->from && chains->from->n_rules && !chains->is_same)
+			r = step_add(plan, &(struct step){STEP_FLUSH_CHAIN, .table = pair->from,
+							  .chain = chains->from});
 	}
-	return 0;
+	return r;
 }
 
-static int add_chain_rules(struct pf_plan *plan, const struct pf_chain *chain)
+static int add_chain_rules(struct pf_plan *plan, const struct table_pair *pair,
+			   const struct pf_chain *chain)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < chain->n_rules && !r; i++)
-		r = step_add(plan, &(struct step){STEP_ADD_RULE, .table = chain->table,
-						  .chain = chain, .rule = chain->rules[i]});
+		r = step_add(plan, &(struct step){STEP_ADD_RULE, .table = pair->to, .chain = chain,
+						  .rule = chain->rules[i]});
 	return r;
 }
 
-static int add_rules(struct pf_plan *plan, const struct pf_table *from, const struct pf_table *to)
-{
-	for (size_t i = 0; to && i < to->n_chains; i++) {
-		const struct pf_chain *chain = to->chains[i];
-		const struct pf_chain *old = table_chain_find(from, chain->name);
-		if (chain->is_base && !old)
-			continue; /* filled when it is made */
-		int r = chain_equal(old, chain);
-		if (!r)
-			r = add_chain_rules(plan, chain);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int add_base_chains(struct pf_plan *plan, const struct pf_table *from,
-			   const struct pf_table *to)
+static int add_rules(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; to && i < to->n_chains && !r; i++) {
-		const struct pf_chain *chain = to->chains[i];
-		if (!chain->is_base || table_chain_find(from, chain->name))
+	for (size_t i = 0; i < pair->n_chains && !r; i++) {
+		const struct chain_pair *chains = &pair->chains[i];
+		if (!chains->to || chains->is_same || (chains->to->is_base && !chains->from))
+			continue; /* a new base chain is filled when it is made */
+		r = add_chain_rules(plan, pair, chains->to);
+	}
+	return r;
+}
+
+static int add_base_chains(struct pf_plan *plan, const struct table_pair *pair)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < pair->n_chains && !r; i++) {
+		const struct pf_chain *chain = pair->chains[i].to;
+		if (!chain || !chain->is_base || pair->chains[i].from)
 			continue;
-		r = step_add(plan,
-			     &(struct step){STEP_ADD_BASE_CHAIN, .table = to, .chain = chain});
+		r = step_add(plan, &(struct step){STEP_ADD_BASE_CHAIN, .table = pair->to,
+						  .chain = chain});
 		if (!r)
-			r = add_chain_rules(plan, chain);
+			r = add_chain_rules(plan, pair, chain);
 	}
 	return r;
 }
 
-static int delete_base_chains(struct pf_plan *plan, const struct pf_table *from,
-			      const struct pf_table *to)
+static int delete_chains_of(struct pf_plan *plan, const struct table_pair *pair, bool is_base,
+			    enum step_kind kind)
 {
 	int r = 0;
 
-	for (size_t i = 0; from && to && i < from->n_chains && !r; i++)
-		if (from->chains[i]->is_base && !table_chain_find(to, from->chains[i]->name))
-			r = step_add(plan, &(struct step){STEP_DELETE_BASE_CHAIN, .table = from,
-							  .chain = from->chains[i]});
+	for (size_t i = 0; pair->to && i < pair->n_chains && !r; i++) {
+		const struct pf_chain *chain = pair->chains[i].from;
+		if (chain && !pair->chains[i].to && chain->is_base == is_base)
+			r = step_add(plan,
+				     &(struct step){kind, .table = pair->from, .chain = chain});
+	}
 	return r;
 }
 
-static int delete_sets(struct pf_plan *plan, const struct pf_table *from, const struct pf_table *to)
+static int delete_base_chains(struct pf_plan *plan, const struct table_pair *pair)
+{
+	return delete_chains_of(plan, pair, true, STEP_DELETE_BASE_CHAIN);
+}
+
+static int delete_chains(struct pf_plan *plan, const struct table_pair *pair)
+{
+	return delete_chains_of(plan, pair, false, STEP_DELETE_CHAIN);
+}
+
+static int delete_sets(struct pf_plan *plan, const struct table_pair *pair)
 {
 	int r = 0;
 
-	for (size_t i = 0; from && to && i < from->n_sets && !r; i++)
-		if (!table_set_find(to, from->sets[i]->name))
-			r = step_add(plan, &(struct step){STEP_DELETE_SET, .table = from,
-							  .set = from->sets[i]});
+	for (size_t i = 0; pair->to && i < pair->n_sets && !r; i++)
+		if (pair->sets[i].from && !pair->sets[i].to)
+			r = step_add(plan, &(struct step){STEP_DELETE_SET, .table = pair->from,
+							  .set = pair->sets[i].from});
 	return r;
 }
 
-static int delete_chains(struct pf_plan *plan, const struct pf_table *from,
-			 const struct pf_table *to)
+static int delete_counters(struct pf_plan *plan, const struct table_pair *pair)
 {
+	const struct pf_table *from = pair->from;
 	int r = 0;
 
-	for (size_t i = 0; from && to && i < from->n_chains && !r; i++)
-		if (!from->chains[i]->is_base && !table_chain_find(to, from->chains[i]->name))
-			r = step_add(plan, &(struct step){STEP_DELETE_CHAIN, .table = from,
-							  .chain = from->chains[i]});
-	return r;
-}
-
-static int delete_counters(struct pf_plan *plan, const struct pf_table *from,
-			   const struct pf_table *to)
-{
-	int r = 0;
-
-	for (size_t i = 0; from && to && i < from->n_counters && !r; i++)
-		if (!table_has_counter(to, from->counters[i].name))
+	for (size_t i = 0; from && pair->to && i < from->n_counters && !r; i++)
+		if (!table_has_counter(pair->to, from->counters[i].name))
 			r = step_add(plan, &(struct step){STEP_DELETE_COUNTER, .table = from,
 							  .counter = &from->counters[i]});
 	return r;
 }
 
-static int delete_tables(struct pf_plan *plan, const struct pf_table *from,
-			 const struct pf_table *to)
+static int delete_tables(struct pf_plan *plan, const struct table_pair *pair)
 {
-	return from && !to ? step_add(plan, &(struct step){STEP_DELETE_TABLE, .table = from}) : 0;
+	return pair->from && !pair->to
+		       ? step_add(plan, &(struct step){STEP_DELETE_TABLE, .table = pair->from})
+		       : 0;
 }
 
-static int run_phase(struct pf_plan *plan, phase_fn phase, const struct pf_ruleset *from,
-		     const struct pf_ruleset *to)
+static bool set_is_compatible(const struct set_pair *sets)
 {
-	int r = 0;
+	const struct pf_set *old = sets->from, *new = sets->to;
 
-	for (size_t i = 0; i < to->n_tables && !r; i++)
-		r = phase(plan,
-			  ruleset_table_find(from, to->tables[i]->family, to->tables[i]->name),
-			  to->tables[i]);
-	for (size_t i = 0; from && i < from->n_tables && !r; i++)
-		if (!ruleset_table_find(to, from->tables[i]->family, from->tables[i]->name))
-			r = phase(plan, from->tables[i], NULL);
-	return r;
+	return !old || !new ||
+	       (old->key_type == new->key_type && old->key_length == new->key_length &&
+		old->data == new->data && old->size == new->size &&
+		old->is_interval == new->is_interval &&
+		(!new->is_interval || old->is_concatenation == new->is_concatenation));
 }
 
-static const char *sets_incompatible(const struct pf_table *from, const struct pf_table *to)
+static bool chain_is_compatible(const struct chain_pair *chains)
 {
-	for (size_t i = 0; from && i < to->n_sets; i++) {
-		const struct pf_set *new = to->sets[i], *old = table_set_find(from, new->name);
-		if (old && (old->key_type != new->key_type || old->key_length != new->key_length ||
-			    old->data != new->data || old->size != new->size ||
-			    old->is_interval != new->is_interval ||
-			    (new->is_interval && old->is_concatenation != new->is_concatenation)))
-			return new->name;
+	const struct pf_chain *old = chains->from, *new = chains->to;
+
+	return !old || !new ||
+	       (old->is_base == new->is_base &&
+		(!new->is_base || (old->hook == new->hook && old->priority == new->priority)));
+}
+
+static const char *find_incompatible(const struct difference *difference)
+{
+	for (size_t i = 0; i < difference->n_tables; i++) {
+		const struct table_pair *pair = &difference->tables[i];
+		for (size_t k = 0; k < pair->n_sets; k++)
+			if (!set_is_compatible(&pair->sets[k]))
+				return pair->sets[k].to->name;
+		for (size_t k = 0; k < pair->n_chains; k++)
+			if (!chain_is_compatible(&pair->chains[k]))
+				return pair->chains[k].to->name;
 	}
 	return NULL;
 }
 
-static const char *chains_incompatible(const struct pf_table *from, const struct pf_table *to)
-{
-	for (size_t i = 0; from && i < to->n_chains; i++) {
-		const struct pf_chain *new = to->chains[i],
-				      *old = table_chain_find(from, new->name);
-		if (old &&
-		    (old->is_base != new->is_base ||
-		     (new->is_base && (old->hook != new->hook || old->priority != new->priority))))
-			return new->name;
-	}
-	return NULL;
-}
-
-static const char *find_incompatible(const struct pf_ruleset *from, const struct pf_ruleset *to)
-{
-	const char *object = NULL;
-
-	for (size_t i = 0; i < to->n_tables && !object; i++) {
-		const struct pf_table *new = to->tables[i];
-		const struct pf_table *old = ruleset_table_find(from, new->family, new->name);
-		object = sets_incompatible(old, new);
-		if (!object)
-			object = chains_incompatible(old, new);
-	}
-	return object;
-}
-
-static int run_phases(const phase_fn *phases, size_t n_phases, const struct pf_ruleset *from,
-		      const struct pf_ruleset *to, struct pf_plan **ret_plan)
+static int run_phases(const phase_fn *phases, const struct difference *difference,
+		      struct pf_plan **ret_plan)
 {
 	struct pf_plan *plan = calloc(1, sizeof(*plan));
 
 	if (!plan)
 		return -ENOMEM;
-	for (size_t i = 0; i < n_phases; i++) {
-		int r = run_phase(plan, phases[i], from, to);
-		if (r < 0) {
-			pf_plan_free(plan);
-			return r;
+	for (; *phases; phases++)
+		for (size_t i = 0; i < difference->n_tables; i++) {
+			int r = (*phases)(plan, &difference->tables[i]);
+			if (r < 0) {
+				pf_plan_free(plan);
+				return r;
+			}
 		}
-	}
 	*ret_plan = plan;
 	return 0;
 }
 
-#define RUN(phases, from, to, ret_plan)                                                            \
-	run_phases(phases, sizeof(phases) / sizeof((phases)[0]), from, to, ret_plan)
-
-static int check_compatible(const struct pf_ruleset *from, const struct pf_ruleset *to,
-			    const char **ret_object)
+static int find_difference(const struct pf_ruleset *from, const struct pf_ruleset *to,
+			   struct difference *difference, const char **ret_object)
 {
-	const char *object = find_incompatible(from, to);
+	int r = difference_find(from, to, difference);
+	const char *object = r < 0 ? NULL : find_incompatible(difference);
 
 	if (object && ret_object)
 		*ret_object = object;
-	return object ? PF_PLAN_E_INCOMPATIBLE : 0;
+	return object ? PF_PLAN_E_INCOMPATIBLE : r;
 }
 
 int pf_plan_new(const struct pf_ruleset *from, const struct pf_ruleset *to,
@@ -443,86 +396,41 @@ int pf_plan_new(const struct pf_ruleset *from, const struct pf_ruleset *to,
 		add_tables,	 add_counters,	     add_sets,	  add_chains,
 		flush_chains,	 delete_elements,    add_rules,	  add_elements,
 		add_base_chains, delete_base_chains, delete_sets, delete_chains,
-		delete_counters, delete_tables,
+		delete_counters, delete_tables,	     NULL,
 	};
-	int r = check_compatible(from, to, ret_object);
+	struct difference difference = {};
+	int r = find_difference(from, to, &difference, ret_object);
 
-	return r ? r : RUN(phases, from, to, ret_plan);
+	if (!r)
+		r = run_phases(phases, &difference, ret_plan);
+	difference_done(&difference);
+	return r;
 }
 
-int pf_plan_prepare(const struct pf_ruleset *from, const struct pf_ruleset *to,
-		    struct pf_plan **ret_plan, const char **ret_object)
+int pf_plan_split(const struct pf_ruleset *from, const struct pf_ruleset *to,
+		  struct pf_plan *ret_plans[static 2], const char **ret_object)
 {
-	static const phase_fn phases[] = {prepare_tables, prepare_sets};
-	int r = check_compatible(from, to, ret_object);
-
-	return r ? r : RUN(phases, from, to, ret_plan);
-}
-
-int pf_plan_finish(const struct pf_ruleset *from, const struct pf_ruleset *to,
-		   struct pf_plan **ret_plan, const char **ret_object)
-{
-	static const phase_fn phases[] = {
+	static const phase_fn prepare[] = {prepare_tables, prepare_sets, NULL};
+	static const phase_fn finish[] = {
 		finish_tables,	 add_counters,	     finish_sets, add_chains,
 		flush_chains,	 delete_elements,    add_rules,	  finish_elements,
 		add_base_chains, delete_base_chains, delete_sets, delete_chains,
-		delete_counters, delete_tables,
+		delete_counters, delete_tables,	     NULL,
 	};
-	int r = check_compatible(from, to, ret_object);
+	struct difference difference = {};
+	struct pf_plan *first = NULL, *second = NULL;
+	int r = find_difference(from, to, &difference, ret_object);
 
-	return r ? r : RUN(phases, from, to, ret_plan);
-}
-
-static const char *step_verb(enum step_kind kind)
-{
-	switch (kind) {
-	case STEP_ADD_TABLE: return "add table";
-	case STEP_ADD_COUNTER: return "add counter";
-	case STEP_ADD_SET: return "add set";
-	case STEP_ADD_CHAIN:
-	case STEP_ADD_BASE_CHAIN: return "add chain";
-	case STEP_DELETE_ELEMENTS: return "delete element";
-	case STEP_FLUSH_CHAIN: return "flush chain";
-	case STEP_ADD_RULE: return "add rule";
-	case STEP_ADD_ELEMENTS: return "add element";
-	case STEP_DELETE_BASE_CHAIN:
-	case STEP_DELETE_CHAIN: return "delete chain";
-	case STEP_DELETE_SET: return "delete set";
-	case STEP_DELETE_COUNTER: return "delete counter";
-	case STEP_DELETE_TABLE: return "delete table";
+	if (!r)
+		r = run_phases(prepare, &difference, &first);
+	if (!r)
+		r = run_phases(finish, &difference, &second);
+	difference_done(&difference);
+	if (r) {
+		pf_plan_free(first);
+		return r;
 	}
-	return "";
-}
-
-void step_print(const struct step *step, size_t n_elements_max, FILE *stream)
-{
-	fprintf(stream, "%s %s %s", step_verb(step->kind), family_text(step->table->family),
-		step->table->name);
-	if (step->chain)
-		fprintf(stream, " %s", step->chain->name);
-	if (step->set)
-		fprintf(stream, " %s", step->set->name);
-	if (step->counter)
-		fprintf(stream, " %s", step->counter->name);
-	if (step->rule) {
-		fputc(' ', stream);
-		rule_print(step->rule, stream);
-	}
-	for (size_t i = 0; i < step->n_elements && i < n_elements_max; i++) {
-		fputs(i ? ", " : " { ", stream);
-		element_print(step->set, step->elements[i], stream);
-	}
-	if (step->n_elements > n_elements_max)
-		fprintf(stream, ", and %zu more", step->n_elements - n_elements_max);
-	if (step->n_elements)
-		fputs(" }", stream);
-}
-
-int pf_plan_print(const struct pf_plan *plan, FILE *stream)
-{
-	for (size_t i = 0; i < plan->n_steps; i++) {
-		step_print(&plan->steps[i], SIZE_MAX, stream);
-		fputc('\n', stream);
-	}
-	return ferror(stream) ? -EIO : 0;
+	ret_plans[0] = first;
+	ret_plans[1] = second;
+	return 0;
 }

@@ -137,6 +137,17 @@ struct pf_chain *table_chain_find(const struct pf_table *table, const char *name
 	return table ? name_index_find(&table->chains_by_name, name) : NULL;
 }
 
+struct pf_set *table_set_like(const struct pf_table *table, const struct pf_set *set)
+{
+	return table ? name_index_find_hashed(&table->sets_by_name, set->name, set->hash) : NULL;
+}
+
+struct pf_chain *table_chain_like(const struct pf_table *table, const struct pf_chain *chain)
+{
+	return table ? name_index_find_hashed(&table->chains_by_name, chain->name, chain->hash)
+		     : NULL;
+}
+
 bool table_has_counter(const struct pf_table *table, const char *name)
 {
 	for (size_t i = 0; table && i < table->n_counters; i++)
@@ -212,7 +223,7 @@ static bool table_put_set(struct pf_table *table, struct pf_set *set)
 	if (!sets)
 		return false;
 	table->sets = sets;
-	if (!name_index_add(&table->sets_by_name, set->name, set))
+	if (!name_index_add(&table->sets_by_name, set->name, set->hash, set))
 		return false;
 	sets[table->n_sets++] = set;
 	set->n_references++;
@@ -227,7 +238,7 @@ static bool table_put_chain(struct pf_table *table, struct pf_chain *chain)
 	if (!chains)
 		return false;
 	table->chains = chains;
-	if (!name_index_add(&table->chains_by_name, chain->name, chain))
+	if (!name_index_add(&table->chains_by_name, chain->name, chain->hash, chain))
 		return false;
 	chains[table->n_chains++] = chain;
 	chain->n_references++;
@@ -243,6 +254,8 @@ struct pf_set *set_new(struct pf_table *table, const char *name)
 		return NULL;
 	}
 	struct pf_set *set = calloc(1, sizeof(*set));
+	if (set)
+		set->hash = name_hash(name);
 	if (!set || !name_copy(ruleset, set->name, name) || !table_put_set(table, set)) {
 		ruleset_fail(ruleset, -ENOMEM, "no memory");
 		free(set);
@@ -310,6 +323,8 @@ struct pf_chain *chain_new(struct pf_table *table, const char *name)
 		return NULL;
 	}
 	struct pf_chain *chain = calloc(1, sizeof(*chain));
+	if (chain)
+		chain->hash = name_hash(name);
 	if (!chain || !name_copy(ruleset, chain->name, name) || !table_put_chain(table, chain)) {
 		ruleset_fail(ruleset, -ENOMEM, "no memory");
 		free(chain);
@@ -341,7 +356,7 @@ bool pf_chain_share(struct pf_table *table, const struct pf_ruleset *from, const
 		return false;
 	const struct pf_table *source = ruleset_table_find(from, table->family, table->name);
 	struct pf_chain *chain = table_chain_find(source, name);
-	if (!chain || table_chain_find(table, name))
+	if (!chain || table_chain_like(table, chain))
 		return false;
 	if (!table_put_chain(table, chain)) {
 		ruleset_fail(table->ruleset, -ENOMEM, "no memory");

@@ -121,7 +121,10 @@ static void rule_check(struct pf_table *table, const struct pf_rule *rule)
 	for (size_t i = 0; i < rule->n_expressions; i++) {
 		struct expression *expression = &rule->expressions[i];
 		switch (expression->kind) {
-		case EXPRESSION_LOOKUP: lookup_check(table, rule, expression, PF_DATA_NONE); break;
+		case EXPRESSION_LOOKUP:
+			if (rule->chain->table == table) /* of a shared chain they came along */
+				lookup_check(table, rule, expression, PF_DATA_NONE);
+			break;
 		case EXPRESSION_VMAP: lookup_check(table, rule, expression, PF_DATA_VERDICT); break;
 		case EXPRESSION_SET_MARK_MAP:
 			lookup_check(table, rule, expression, PF_DATA_MARK);

@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compile/internal.h"
 
@@ -78,7 +79,7 @@ static void place(const struct compiler *compiler, const struct decision *decisi
 		pf_element_add(find(compiler, set), key);
 		return;
 	}
-	snprintf(chain, sizeof(chain), "%s%s", decision->name, suffix);
+	stpcpy(stpcpy(chain, decision->name), suffix);
 	pf_element_add_verdict(find(compiler, map), key, PF_GOTO, chain);
 }
 

@@ -43,10 +43,15 @@ struct target {
 
 static const struct pf_selector daddr[2] = {{PF_IP_DADDR}, {PF_IP6_DADDR}};
 
+/* Made for every decision at every change, so without printf(). */
 static void name_make(const struct walk *walk, const char *part, char name[static PF_NAME_MAX])
 {
-	snprintf(name, PF_NAME_MAX, "%s%s%s%s", walk->decision->name, walk->has_trials ? "-t" : "",
-		 part, walk->is_output ? "-out" : "");
+	_Static_assert(DECISION_NAME_MAX + sizeof("-t-n-out") <= PF_NAME_MAX, "names fit");
+
+	char *end = stpcpy(name, walk->decision->name);
+	end = stpcpy(end, walk->has_trials ? "-t" : "");
+	end = stpcpy(end, part);
+	stpcpy(end, walk->is_output ? "-out" : "");
 }
 
 static struct target to_chain(const char *name)

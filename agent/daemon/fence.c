@@ -60,38 +60,26 @@ static int read_again(struct fence *fence)
 	return 0;
 }
 
-typedef int (*plan_fn)(const struct pf_ruleset *from, const struct pf_ruleset *to,
-		       struct pf_plan **ret_plan, const char **ret_object);
-
-static int commit_plan(struct fence *fence, plan_fn make, const struct pf_ruleset *ruleset,
-		       struct pf_nft_errors *errors, size_t *n_steps)
+static int commit(struct fence *fence, const struct pf_ruleset *ruleset,
+		  struct pf_nft_errors *errors, size_t *ret_n_steps)
 {
-	struct pf_plan *plan;
+	struct pf_plan *plans[2];
 	const char *object = "";
-	int r = make(fence->current, ruleset, &plan, &object);
+	int r = pf_plan_split(fence->current, ruleset, plans, &object);
 
+	errors->n_errors = 0;
 	if (r == PF_PLAN_E_INCOMPATIBLE) {
 		diag_set_incompatible(object);
 		return -EEXIST;
 	}
 	if (r < 0)
 		return r;
-	*n_steps += pf_plan_n_steps(plan);
-	r = pf_nft_commit(fence->nft, plan, errors);
-	pf_plan_free(plan);
-	return r;
-}
-
-static int commit(struct fence *fence, const struct pf_ruleset *ruleset,
-		  struct pf_nft_errors *errors, size_t *ret_n_steps)
-{
-	size_t n_steps = 0;
-
-	errors->n_errors = 0;
-	int r = commit_plan(fence, pf_plan_prepare, ruleset, errors, &n_steps);
-	if (r == 0)
-		r = commit_plan(fence, pf_plan_finish, ruleset, errors, &n_steps);
-	*ret_n_steps = n_steps;
+	*ret_n_steps = pf_plan_n_steps(plans[0]) + pf_plan_n_steps(plans[1]);
+	for (size_t i = 0; i < 2; i++) {
+		if (r == 0)
+			r = pf_nft_commit(fence->nft, plans[i], errors);
+		pf_plan_free(plans[i]);
+	}
 	return r;
 }
 

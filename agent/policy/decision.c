@@ -5,7 +5,6 @@
 #include "policy/decision.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct decision *decision_ref(struct decision *decision)
 {
@@ -40,6 +39,8 @@ struct decisions *decisions_free(struct decisions *decisions)
 	for (size_t i = 0; decisions->pods && i < decisions->n_endpoints; i++)
 		pod_free(decisions->pods[i]);
 	policy_list_free(decisions->policies);
+	namespace_list_free(decisions->namespaces);
+	free(decisions->slots);
 	free(decisions->distinct);
 	free(decisions->of);
 	free(decisions->pods);
@@ -54,19 +55,19 @@ const struct decision *decisions_of(const struct decisions *decisions,
 	return decisions->distinct[decisions->of[endpoint - snapshot->endpoints]];
 }
 
+uint32_t *decisions_slot(const struct decisions *decisions, uint64_t number)
+{
+	size_t mask = decisions->n_slots - 1, at = number & mask;
+
+	while (decisions->slots[at] &&
+	       decisions->distinct[decisions->slots[at] - 1]->number != number)
+		at = (at + 1) & mask;
+	return &decisions->slots[at];
+}
+
 bool decisions_have(const struct decisions *decisions, const struct decision *decision)
 {
-	size_t low = 0, high = decisions ? decisions->n_distinct : 0;
+	uint32_t place = decisions ? *decisions_slot(decisions, decision->number) : 0;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = strcmp(decisions->distinct[middle]->name, decision->name);
-		if (!order)
-			return decisions->distinct[middle] == decision;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
+	return place && decisions->distinct[place - 1] == decision;
 }

@@ -25,6 +25,7 @@ struct decision {
 	 * hexadecimal digits made of the names of the policies, not of what they say: an edited
 	 * policy keeps its chain. */
 	char name[DECISION_NAME_MAX];
+	uint64_t number; /* the digits of its name; 0: the default */
 	enum config_mode mode;
 	enum config_action action;
 	bool has_ceiling;	  /* a NetworkPolicy may narrow, not widen */
@@ -40,23 +41,26 @@ struct decision *decision_free(struct decision *decision);
 /* The decisions of all endpoints of one snapshot. */
 struct decisions {
 	unsigned n_references;
-	struct decision **distinct; /* by name; the first is DECISION_DEFAULT */
+	struct decision **distinct; /* the first is DECISION_DEFAULT */
 	size_t n_distinct;
 	uint32_t *of; /* place in distinct, by the endpoint's place in the snapshot */
 	size_t n_endpoints;
+	uint32_t *
+		slots; /* places in distinct by their numbers, plus one; 0: free. Open addressing */
+	size_t n_slots; /* a power of two */
 	/* What they were made of, so that the next ones need not be made again. */
 	struct pod **pods; /* by the endpoint's place; NULL for what is no pod */
 	struct policy_list *policies;
+	struct namespace_list *namespaces;
 	uint64_t version;
 };
 
 struct decision_input {
 	const struct config *config;
-	struct policy_list *policies;		   /* NULL: none */
-	const struct namespace *const *namespaces; /* sorted by name */
-	size_t n_namespaces;
-	struct policy *own; /* default.allow as a policy; NULL: none */
-	uint64_t version;   /* another one where config, namespaces or own are not what they were */
+	struct policy_list *policies;	   /* NULL: none */
+	struct namespace_list *namespaces; /* NULL: nothing is known of any */
+	struct policy *own;		   /* default.allow as a policy; NULL: none */
+	uint64_t version; /* another one where config or own are not what they were */
 };
 
 /* Pure. `before` (or NULL) is of an earlier snapshot: a decision that would come out the same is
@@ -72,3 +76,5 @@ const struct decision *decisions_of(const struct decisions *decisions,
 				    const struct endpoint *endpoint);
 /* This very decision is one of them. decisions NULL: no. */
 bool decisions_have(const struct decisions *decisions, const struct decision *decision);
+/* The slot of the decision with this number, or where it belongs. */
+uint32_t *decisions_slot(const struct decisions *decisions, uint64_t number);

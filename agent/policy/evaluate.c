@@ -17,19 +17,11 @@
 #include "base/siphash.h"
 #include "policy/select.h"
 
-/* Decisions of this round by their names, open addressing. */
-struct table {
-	struct decision **slots; /* NULL: free */
-	uint32_t *places;	 /* in distinct */
-	size_t capacity;	 /* a power of two, at least twice the endpoints */
-};
-
 struct round {
 	const struct decision_input *input;
 	const struct snapshot *snapshot;
 	const struct decisions *before; /* NULL: nothing of it can be used */
 	struct decisions *made;
-	struct table table;
 	struct candidates candidates; /* policies of the namespace at hand */
 	struct decision draft;	      /* with room for all policies; borrowed pointers */
 };
@@ -80,47 +72,26 @@ static bool is_default(const struct round *round, const struct decision *draft)
 	       draft->own == round->input->own;
 }
 
-static void name_draft(const struct round *round, struct decision *draft, uint64_t hash)
+/* Where a decision like the draft stands or belongs. Two that differ and whose numbers clash, which somebody
+ * who may name policies could bring about, get numbers one after the other. */
+static uint32_t *find_slot(const struct round *round, struct decision *draft)
 {
-	if (is_default(round, draft))
-		strcpy(draft->name, DECISION_DEFAULT);
-	else
-		snprintf(draft->name, sizeof(draft->name), "p-%016llx", (unsigned long long)hash);
-}
+	uint64_t number = is_default(round, draft) ? 0 : draft_hash(draft);
 
-/* Where a decision like the draft stands or belongs. Two that differ and whose names clash, which somebody who
- * may name policies could bring about, get names one after the other. */
-static size_t find_slot(const struct round *round, struct decision *draft)
-{
-	uint64_t hash = draft_hash(draft);
-
-	for (;; hash++) {
-		size_t mask = round->table.capacity - 1, at = hash & mask;
-		name_draft(round, draft, hash);
-		while (round->table.slots[at] &&
-		       strcmp(round->table.slots[at]->name, draft->name) != 0)
-			at = (at + 1) & mask;
-		if (!round->table.slots[at] || is_same(round->table.slots[at], draft))
-			return at;
+	for (;; number++) {
+		uint32_t *slot = decisions_slot(round->made, number);
+		draft->number = number;
+		if (!*slot || is_same(round->made->distinct[*slot - 1], draft))
+			return slot;
 	}
 }
 
 static struct decision *find_before(const struct decisions *before, const struct decision *draft)
 {
-	size_t low = 0, high = before ? before->n_distinct : 0;
+	uint32_t place = before ? *decisions_slot(before, draft->number) : 0;
+	struct decision *decision = place ? before->distinct[place - 1] : NULL;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		struct decision *decision = before->distinct[middle];
-		int order = strcmp(decision->name, draft->name);
-		if (!order)
-			return is_same(decision, draft) ? decision : NULL;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return decision && is_same(decision, draft) ? decision : NULL;
 }
 
 static struct decision *decision_new(const struct decision *draft)
@@ -131,6 +102,11 @@ static struct decision *decision_new(const struct decision *draft)
 		return NULL;
 	*decision = *draft;
 	decision->n_references = 1;
+	if (draft->number)
+		snprintf(decision->name, sizeof(decision->name), "p-%016llx",
+			 (unsigned long long)draft->number);
+	else
+		strcpy(decision->name, DECISION_DEFAULT);
 	decision->policies = calloc(draft->n_policies + 1, sizeof(*decision->policies));
 	if (!decision->policies) {
 		free(decision);
@@ -144,40 +120,39 @@ static struct decision *decision_new(const struct decision *draft)
 }
 
 /* Takes the reference over. */
-static void put(struct round *round, size_t slot, struct decision *decision)
+static void put(struct round *round, uint32_t *slot, struct decision *decision)
 {
-	struct decisions *made = round->made;
-
-	round->table.slots[slot] = decision;
-	round->table.places[slot] = (uint32_t)made->n_distinct;
-	made->distinct[made->n_distinct++] = decision;
+	round->made->distinct[round->made->n_distinct++] = decision;
+	*slot = (uint32_t)round->made->n_distinct;
 }
 
 /* The draft as a decision that others may have too. */
 static int settle(struct round *round, struct decision *draft, uint32_t *ret_place)
 {
-	size_t slot = find_slot(round, draft);
+	uint32_t *slot = find_slot(round, draft);
 
-	if (!round->table.slots[slot]) {
+	if (!*slot) {
 		struct decision *decision = find_before(round->before, draft);
 		decision = decision ? decision_ref(decision) : decision_new(draft);
 		if (!decision)
 			return -ENOMEM;
 		put(round, slot, decision);
 	}
-	*ret_place = round->table.places[slot];
+	*ret_place = *slot - 1;
 	return 0;
 }
 
 /* One that was made before, as it is. */
 static int settle_known(struct round *round, struct decision *known, uint32_t *ret_place)
 {
+	uint32_t *slot = decisions_slot(round->made, known->number);
 	struct decision draft = *known;
-	size_t slot = find_slot(round, &draft);
 
-	if (!round->table.slots[slot])
+	if (*slot && round->made->distinct[*slot - 1] != known)
+		return settle(round, &draft, ret_place);
+	if (!*slot)
 		put(round, slot, decision_ref(known));
-	*ret_place = round->table.places[slot];
+	*ret_place = *slot - 1;
 	return 0;
 }
 
@@ -214,7 +189,8 @@ static struct decision *known_of(const struct round *round, const struct pod *po
 	const struct decisions *before = round->before;
 
 	if (!before || before->version != round->input->version ||
-	    before->policies != round->input->policies)
+	    before->policies != round->input->policies ||
+	    before->namespaces != round->input->namespaces)
 		return NULL;
 	/* Both are sorted by namespace and name. */
 	for (; *at < before->n_endpoints; (*at)++) {
@@ -254,48 +230,13 @@ static int decide_all(struct round *round)
 	return r;
 }
 
-struct placed {
-	struct decision *decision;
-	uint32_t place;
-};
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(((const struct placed *)a)->decision->name,
-		      ((const struct placed *)b)->decision->name);
-}
-
-static int sort_by_name(struct decisions *made)
-{
-	struct placed *sorted = calloc(made->n_distinct, sizeof(*sorted));
-	uint32_t *now = calloc(made->n_distinct, sizeof(*now));
-
-	for (size_t i = 0; sorted && now && i < made->n_distinct; i++)
-		sorted[i] = (struct placed){made->distinct[i], (uint32_t)i};
-	if (sorted && now) {
-		qsort(sorted, made->n_distinct, sizeof(*sorted), compare_names);
-		for (size_t i = 0; i < made->n_distinct; i++) {
-			made->distinct[i] = sorted[i].decision;
-			now[sorted[i].place] = (uint32_t)i;
-		}
-		for (size_t i = 0; i < made->n_endpoints; i++)
-			made->of[i] = now[made->of[i]];
-	}
-	bool is_done = sorted && now;
-	free(sorted);
-	free(now);
-	return is_done ? 0 : -ENOMEM;
-}
-
 static int round_run(struct round *round)
 {
 	struct decision draft = default_draft(round);
 	uint32_t place;
-	int r = settle(round, &draft, &place); /* also where nobody has it */
+	int r = settle(round, &draft, &place); /* the first, also where nobody has it */
 
-	if (r == 0)
-		r = decide_all(round);
-	return r == 0 ? sort_by_name(round->made) : r;
+	return r == 0 ? decide_all(round) : r;
 }
 
 static int round_open(struct round *round)
@@ -308,18 +249,18 @@ static int round_open(struct round *round)
 	made->n_references = 1;
 	made->version = round->input->version;
 	made->policies = round->input->policies ? policy_list_ref(round->input->policies) : NULL;
-	made->distinct = calloc(n + 1, sizeof(*made->distinct));
+	made->namespaces = round->input->namespaces ? namespace_list_ref(round->input->namespaces)
+						    : NULL;
+	made->distinct = calloc(n + 2, sizeof(*made->distinct));
 	made->of = calloc(n + 1, sizeof(*made->of));
 	made->pods = calloc(n + 1, sizeof(*made->pods));
-	for (round->table.capacity = 16; round->table.capacity < 2 * (n + 2);)
-		round->table.capacity *= 2;
-	round->table.slots = calloc(round->table.capacity, sizeof(*round->table.slots));
-	round->table.places = calloc(round->table.capacity, sizeof(*round->table.places));
+	for (made->n_slots = 16; made->n_slots < 2 * (n + 2);)
+		made->n_slots *= 2;
+	made->slots = calloc(made->n_slots, sizeof(*made->slots));
 	round->draft.policies =
 		calloc((round->input->policies ? round->input->policies->n_policies : 0) + 1,
 		       sizeof(*round->draft.policies));
-	return made->distinct && made->of && made->pods && round->table.slots &&
-			       round->table.places && round->draft.policies
+	return made->distinct && made->of && made->pods && made->slots && round->draft.policies
 		       ? 0
 		       : -ENOMEM;
 }
@@ -333,8 +274,6 @@ int decisions_new(const struct decision_input *input, const struct snapshot *sna
 	if (r == 0)
 		r = round_run(&round);
 	candidates_done(&round.candidates);
-	free(round.table.slots);
-	free(round.table.places);
 	free(round.draft.policies);
 	if (r < 0)
 		decisions_free(round.made);

@@ -28,15 +28,13 @@ enum {
 PF_MUST_CHECK int pf_plan_new(const struct pf_ruleset *from, const struct pf_ruleset *to,
 			      struct pf_plan **ret_plan, const char **ret_object);
 
-/* The same in two transactions, one after the other. The elements of a new interval set are seen
- * milliseconds after a rule that comes with it in one transaction (measured on kernel 6.18: they are
- * published when the commit ends, rules when it begins), so what it allows would be denied meanwhile, and
- * what it denies allowed. First such sets with their elements, which nothing looks at yet: often no step at
- * all; then the rest. A first part that is not followed by the second is undone by any later plan. */
-PF_MUST_CHECK int pf_plan_prepare(const struct pf_ruleset *from, const struct pf_ruleset *to,
-				  struct pf_plan **ret_plan, const char **ret_object);
-PF_MUST_CHECK int pf_plan_finish(const struct pf_ruleset *from, const struct pf_ruleset *to,
-				 struct pf_plan **ret_plan, const char **ret_object);
+/* The same as two plans, for two transactions one after the other. The elements of a new interval set are seen
+ * milliseconds after a rule that comes with it in one transaction (measured on kernel 6.18: they are published
+ * when the commit ends, rules when it begins), so what it allows would be denied meanwhile, and what it denies
+ * allowed. First such sets with their elements, which nothing looks at yet, often no step at all; then the rest.
+ * A first part that is not followed by the second is undone by any later plan. */
+PF_MUST_CHECK int pf_plan_split(const struct pf_ruleset *from, const struct pf_ruleset *to,
+				struct pf_plan *ret_plans[static 2], const char **ret_object);
 
 struct pf_plan *pf_plan_free(struct pf_plan *plan);
 

@@ -209,17 +209,14 @@ static enum ruling_verdict send_packet(unsigned pod, const struct policy_packet 
 
 static void apply(const struct pf_ruleset *from, const struct pf_ruleset *to)
 {
-	static int (*const parts[])(const struct pf_ruleset *, const struct pf_ruleset *,
-				    struct pf_plan **,
-				    const char **) = {pf_plan_prepare, pf_plan_finish};
+	struct pf_nft_errors errors;
+	struct pf_plan *plans[2];
 
+	assert_int_equal(pf_plan_split(from, to, plans, NULL), 0);
 	for (size_t i = 0; i < 2; i++) {
-		struct pf_nft_errors errors;
-		struct pf_plan *plan;
-		assert_int_equal(parts[i](from, to, &plan, NULL), 0);
-		if (pf_nft_commit(nft, plan, &errors) != 0)
+		if (pf_nft_commit(nft, plans[i], &errors) != 0)
 			fail_msg("%s", errors.errors[0].object);
-		pf_plan_free(plan);
+		pf_plan_free(plans[i]);
 	}
 }
 

@@ -218,15 +218,18 @@ static struct policy *random_own(struct random_state *random)
 
 static void fill_world(struct random_state *random, struct random_world *world)
 {
+	struct namespace *namespaces[N(values)];
 	struct snapshot *snapshot = &world->made->snapshot;
 
-	world->n_namespaces = N(values);
-	world->namespaces = calloc(N(values), sizeof(*world->namespaces));
 	for (size_t i = 0; i < N(values); i++) {
-		world->namespaces[i] = calloc(1, sizeof(struct namespace));
-		world->namespaces[i]->name = strdup(values[i]);
-		fill_labels(random, &world->namespaces[i]->labels);
+		assert_int_equal(namespace_new(values[i], &namespaces[i]), 0);
+		for (size_t k = 0; k < N(keys); k++)
+			if (!one_in(random, 3))
+				assert_int_equal(label_list_put(&namespaces[i]->labels, keys[k],
+								values[random_below(random, 2)]),
+						 0);
 	}
+	assert_int_equal(namespace_list_new(namespaces, N(values), &world->namespaces), 0);
 	for (size_t i = 0; i < snapshot->n_endpoints; i++)
 		snapshot->endpoints[i].pod = random_pod(
 			random, values[2 * i / (snapshot->n_endpoints + 1)], (unsigned)i);
@@ -246,8 +249,7 @@ struct random_world *random_world_new(struct random_state *random, unsigned n_po
 	struct decision_input input = {
 		.config = &world->made->config,
 		.policies = world->policies,
-		.namespaces = (const struct namespace *const *)world->namespaces,
-		.n_namespaces = world->n_namespaces,
+		.namespaces = world->namespaces,
 		.own = world->own,
 	};
 	assert_int_equal(decisions_new(&input, &world->made->snapshot, NULL, &world->decisions), 0);
@@ -261,12 +263,7 @@ struct random_world *random_world_free(struct random_world *world)
 	decisions_free(world->decisions);
 	policy_list_free(world->policies);
 	policy_free(world->own);
-	for (size_t i = 0; i < world->n_namespaces; i++) {
-		free(world->namespaces[i]->name);
-		label_list_done(&world->namespaces[i]->labels);
-		free(world->namespaces[i]);
-	}
-	free(world->namespaces);
+	namespace_list_free(world->namespaces);
 	for (size_t i = 0; i < snapshot->n_endpoints; i++)
 		pod_free((struct pod *)snapshot->endpoints[i].pod);
 	made_node_free(world->made);

@@ -18,8 +18,7 @@ uint32_t random_below(struct random_state *random, uint32_t bound);
 
 struct random_world {
 	struct made_node *made;
-	struct namespace **namespaces;
-	size_t n_namespaces;
+	struct namespace_list *namespaces;
 	struct policy_list *policies;
 	struct policy *own;
 	struct decisions *decisions;

@@ -345,29 +345,28 @@ static void interval_sets_come_before_their_rules(void **state)
 {
 	struct pf_ruleset *before = with_ranges(NULL, "192.0.2.0/24"),
 			  *after = with_ranges(NULL, "198.51.100.0/24");
-	struct pf_plan *plan;
+	struct pf_plan *plans[2];
 
-	assert_int_equal(pf_plan_prepare(before, after, &plan, NULL), 0);
-	assert_plan(plan, "add set inet podfence nets-198\n"
-			  "add element inet podfence nets-198 { 198.51.100.0/24 }\n");
-	assert_int_equal(pf_plan_finish(before, after, &plan, NULL), 0);
-	assert_plan(plan, "flush chain inet podfence two\n"
-			  "delete element inet podfence nets-192 { 192.0.2.0/24 }\n"
-			  "add rule inet podfence two ip daddr @nets-198 return\n"
-			  "delete set inet podfence nets-192\n");
-	assert_int_equal(pf_plan_prepare(after, after, &plan, NULL), 0);
-	assert_plan(plan, "");
-	assert_int_equal(pf_plan_prepare(NULL, after, &plan, NULL), 0);
-	assert_plan(plan, "add table inet podfence\n"
-			  "add set inet podfence nets-10\n"
-			  "add element inet podfence nets-10 { 10.0.0.0/8 }\n"
-			  "add set inet podfence nets-198\n"
-			  "add element inet podfence nets-198 { 198.51.100.0/24 }\n");
-	assert_int_equal(pf_plan_finish(NULL, after, &plan, NULL), 0);
-	assert_plan(plan, "add chain inet podfence one\n"
-			  "add chain inet podfence two\n"
-			  "add rule inet podfence one ip daddr @nets-10 return\n"
-			  "add rule inet podfence two ip daddr @nets-198 return\n");
+	assert_int_equal(pf_plan_split(before, after, plans, NULL), 0);
+	assert_plan(plans[0], "add set inet podfence nets-198\n"
+			      "add element inet podfence nets-198 { 198.51.100.0/24 }\n");
+	assert_plan(plans[1], "flush chain inet podfence two\n"
+			      "delete element inet podfence nets-192 { 192.0.2.0/24 }\n"
+			      "add rule inet podfence two ip daddr @nets-198 return\n"
+			      "delete set inet podfence nets-192\n");
+	assert_int_equal(pf_plan_split(after, after, plans, NULL), 0);
+	assert_plan(plans[0], "");
+	assert_plan(plans[1], "");
+	assert_int_equal(pf_plan_split(NULL, after, plans, NULL), 0);
+	assert_plan(plans[0], "add table inet podfence\n"
+			      "add set inet podfence nets-10\n"
+			      "add element inet podfence nets-10 { 10.0.0.0/8 }\n"
+			      "add set inet podfence nets-198\n"
+			      "add element inet podfence nets-198 { 198.51.100.0/24 }\n");
+	assert_plan(plans[1], "add chain inet podfence one\n"
+			      "add chain inet podfence two\n"
+			      "add rule inet podfence one ip daddr @nets-10 return\n"
+			      "add rule inet podfence two ip daddr @nets-198 return\n");
 	pf_ruleset_free(before);
 	pf_ruleset_free(after);
 }
