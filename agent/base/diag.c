@@ -185,6 +185,14 @@ void diag_group_held(unsigned group)
 	    group);
 }
 
+void diag_control_held(const char *path)
+{
+	say(LOG_ERR, "control-held",
+	    "another process answers at %s, probably a second podfenced: this one takes no "
+	    "questions",
+	    path);
+}
+
 void diag_not_listening(unsigned retry_seconds)
 {
 	say(LOG_ERR, "not-listening",

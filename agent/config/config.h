@@ -51,6 +51,9 @@ struct config {
 		char *directory; /* state.directory: what outlives the agent; "": nothing does */
 	} state;
 	struct {
+		char *socket; /* control.socket: a path; "": none */
+	} control;
+	struct {
 		char *file; /* pods.file: a PodList as JSON; "": none */
 	} pods;
 	struct {

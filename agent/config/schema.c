@@ -5,10 +5,11 @@
  * range, message and sample file follow from the row. */
 #include "config/schema.h"
 
-#include <ctype.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/near.h"
 
 #define AT(field) offsetof(struct config, field)
 
@@ -41,6 +42,11 @@ const struct schema_key schema[] = {
 	{"state.directory", SCHEMA_PATH, AT(state.directory), 0, 0, "/var/lib/podfence", NULL,
 	 "Pods heard of last are kept there, for a start without the API server; empty: nothing "
 	 "is kept.",
+	 NULL},
+	{"control.socket", SCHEMA_PATH, AT(control.socket), 0, 0, "/run/podfence/podfenced.sock",
+	 NULL,
+	 "Where the command podfence reaches the agent; empty: nowhere. Root may change, members "
+	 "of group podfence may read.",
 	 NULL},
 	{"pods.file", SCHEMA_PATH, AT(pods.file), 0, 0, "", NULL,
 	 "With source none: a PodList as JSON (kubectl get pods -A -o json), read again when it "
@@ -136,33 +142,6 @@ size_t schema_items_max(const struct schema_key *key)
 	return key->type == SCHEMA_NUMBER_LIST ? SCHEMA_NUMBERS_MAX : key->maximum;
 }
 
-/* Edit distance without regard to case; of long texts the beginnings are compared. */
-static unsigned distance(const char *a, const char *b)
-{
-	enum { MAX = SCHEMA_PATH_MAX - 1 };
-	unsigned row[MAX + 1], n = (unsigned)strnlen(a, MAX), m = (unsigned)strnlen(b, MAX);
-
-	for (unsigned k = 0; k <= m; k++)
-		row[k] = k;
-	for (unsigned i = 1; i <= n; i++) {
-		unsigned corner = row[0];
-		row[0] = i;
-		for (unsigned k = 1; k <= m; k++) {
-			unsigned above = row[k];
-			int is_other = tolower((unsigned char)a[i - 1]) !=
-				       tolower((unsigned char)b[k - 1]);
-			unsigned best = corner + (unsigned)is_other;
-			if (above + 1 < best)
-				best = above + 1;
-			if (row[k - 1] + 1 < best)
-				best = row[k - 1] + 1;
-			row[k] = best;
-			corner = above;
-		}
-	}
-	return row[m];
-}
-
 static const char *last_word(const char *path)
 {
 	const char *dot = strrchr(path, '.');
@@ -183,7 +162,7 @@ bool schema_nearest(const char *path, char ret_nearest[static SCHEMA_PATH_MAX])
 		snprintf(known, sizeof(known), "%s", schema[i].path);
 		for (char *end = known + strlen(known); end; end = strrchr(known, '.')) {
 			*end = '\0';
-			unsigned d = distance(path, known);
+			unsigned d = near_distance(path, known);
 			if (d >= best && (is_found || strcmp(last_word(known), word) != 0))
 				continue;
 			best = d < best ? d : best;

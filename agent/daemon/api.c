@@ -346,6 +346,16 @@ struct api *api_free(struct api *api)
 	return NULL;
 }
 
+const char *api_server(const struct api *api)
+{
+	return api->access->server;
+}
+
+const char *api_problem(const struct api *api)
+{
+	return api->said;
+}
+
 bool api_is_synced(const struct api *api)
 {
 	for (size_t i = 0; i < N_RESOURCES; i++)

@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -30,6 +31,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "control/server.h"
 
 #define NODE_PACE_MIN_USEC	 1000u
 #define NODE_PACE_MAX_USEC	 50000u
@@ -195,6 +197,7 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	r = policy_files_watch(daemon);
 	if (r < 0)
 		diag_cannot("watch policies.directory", r);
+	control_change(daemon, next->config);
 }
 
 /* A configuration that cannot be used changes nothing. */
@@ -259,10 +262,13 @@ static int work(struct daemon *daemon)
 	int r = reconcile(daemon);
 	keep_pace(daemon, begun);
 	if (r < 0) {
+		snprintf(daemon->failure, sizeof(daemon->failure),
+			 "the rules could not be changed, the old ones stay: %s", strerror(-r));
 		retry_later(daemon);
 		diag_rules_kept(daemon->retry_seconds);
 		return r;
 	}
+	daemon->failure[0] = '\0';
 	if (is_listening) {
 		daemon->retry_seconds = 0;
 	} else {
@@ -446,11 +452,14 @@ static int start(struct daemon *daemon)
 	r = add_sources(daemon);
 	if (r < 0)
 		diag_cannot("watch the node, the pods file and signals", r);
+	else
+		(void)control_open(daemon, daemon->config); /* said */
 	return r;
 }
 
 static void stop(struct daemon *daemon)
 {
+	control_server_free(daemon->control);
 	stream_done(daemon);
 	sd_event_source_disable_unref(daemon->fence_source);
 	sd_event_source_disable_unref(daemon->node_source);
@@ -479,7 +488,8 @@ int daemon_run(const char *config_path, struct config *config)
 	struct daemon daemon = {.config_path = config_path,
 				.config = config,
 				.pods_watch = -1,
-				.policies = {.watch = -1}};
+				.policies = {.watch = -1},
+				.started_usec = clock_usec(CLOCK_REALTIME)};
 	int r = start(&daemon);
 
 	/* The first run comes before the loop: events need a snapshot to be attributed with. */

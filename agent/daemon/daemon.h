@@ -66,6 +66,7 @@ struct policies {
 	int watch;	    /* inotify descriptor, -1: none */
 	sd_event_source *source;
 };
+struct control_server;
 
 struct daemon {
 	const char *config_path;
@@ -86,12 +87,16 @@ struct daemon {
 	struct fence *fence;
 	sd_event_source *fence_source;
 	struct stream stream;
+	struct control_server *control; /* NULL: the socket could not be had, or is off */
 
 	bool is_ready;
 	bool must_read_config, must_read_pods, must_derive;
 	bool was_without_uplink, was_without_pod_root;
 	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;
+	uint64_t started_usec, changed_usec;	 /* CLOCK_REALTIME */
+	uint64_t n_changes;			 /* of the last transaction that had any */
+	char failure[160];			 /* why the rules are not as they should be; "" */
 	uint64_t pods_read_usec, next_look_usec; /* CLOCK_MONOTONIC */
 	uint64_t version_on_disk;		 /* of the cluster; 0: none */
 	sd_event_source *last_known_source;
@@ -115,6 +120,8 @@ PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
 			   struct cluster *cluster, struct report *report, struct api **ret_api);
 struct api *api_free(struct api *api);
 bool api_is_synced(const struct api *api);
+const char *api_server(const struct api *api);
+const char *api_problem(const struct api *api); /* ""; what was told last */
 
 /* networks.c: what is internal without being listed */
 PF_MUST_CHECK int networks_derive(struct daemon *daemon);
@@ -141,6 +148,10 @@ struct policies_now {
 };
 PF_MUST_CHECK int policies_now(struct daemon *daemon, struct policies_now *ret_now);
 void policies_done(struct daemon *daemon);
+/* control.c: the socket for questions and orders. What fails is said; the agent goes on without. */
+int control_open(struct daemon *daemon, const struct config *config);
+/* After another configuration was taken over. */
+void control_change(struct daemon *daemon, const struct config *before);
 
 /* stream.c */
 PF_MUST_CHECK int stream_open(struct daemon *daemon);

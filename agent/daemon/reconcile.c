@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "compile/compile.h"
 
@@ -142,6 +143,8 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, size_t n
 	if (!n_steps && daemon->is_ready)
 		return;
 	daemon->rulebook.generation = ++daemon->generation;
+	daemon->changed_usec = clock_usec(CLOCK_REALTIME);
+	daemon->n_changes = n_steps;
 	diag_generation(daemon->generation, snapshot->n_endpoints, n_unresolved, n_steps);
 }
 

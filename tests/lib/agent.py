@@ -56,6 +56,8 @@ class Agent:
         self.config = directory / "podfence.yaml"
         self.output = directory / "events.jsonl"
         self.messages = directory / "messages"
+        self.socket = directory / "podfenced.sock"
+        settings["control"] = {"socket": str(self.socket)} | settings.get("control", {})
         self.process: subprocess.Popen[bytes] | None = None
         self.output.touch()
         self.messages.touch()
@@ -97,6 +99,12 @@ class Agent:
         self.process.send_signal(signal.SIGHUP)
         self.wait_for(lambda: self.generations() > before, "the next generation")
 
+    def reread(self) -> None:
+        """SIGHUP, and waits until the file is read, whether or not that changes the rules."""
+        before = self.said().count(" read again")
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_for(lambda: self.said().count(" read again") > before, "the file to be read")
+
     def wait_for(self, condition: Callable[[], Any], what: str) -> Any:
         def is_met() -> Any:
             if self.process is not None and self.process.poll() is not None:
@@ -116,13 +124,17 @@ class Agent:
         """How many rulesets were put in force, by all lives of this agent."""
         return len(GENERATION.findall(self.said()))
 
-    def wait_endpoints(self, endpoints: int) -> None:
-        """Until that many are known and all of them are found on the node."""
+    def wait_endpoints(self, endpoints: int, unresolved: int = 0) -> None:
+        """Until that many are known, and all but so many of them are found on the node."""
         def is_reached() -> bool:
             found = GENERATION.findall(self.said())
-            return bool(found) and found[-1][1:] == (str(endpoints), "0")
+            return bool(found) and found[-1][1:] == (str(endpoints), str(unresolved))
 
-        self.wait_for(is_reached, f"{endpoints} endpoints, 0 unresolved")
+        self.wait_for(is_reached, f"{endpoints} endpoints, {unresolved} unresolved")
+
+    def podfence(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
+        """The command, asking this agent: exit status, what it said, what went wrong."""
+        return run_program("podfence", *arguments, PODFENCE_SOCKET=str(self.socket), **environment)
 
     def events(self) -> list[dict[str, Any]]:
         """All so far; a line that is still being written is left for later."""
@@ -150,7 +162,7 @@ def field(event: dict[str, Any], name: str) -> Any:
     return value
 
 
-def run_program(name: str, *arguments: str) -> tuple[int, str, str]:
+def run_program(name: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
     done = subprocess.run([program(name), *arguments], capture_output=True, text=True,
-                          timeout=PATIENCE)
+                          timeout=PATIENCE, env=os.environ | environment)
     return done.returncode, done.stdout, done.stderr
