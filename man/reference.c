@@ -2,15 +2,12 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * Prints podfence.yaml(5) in mdoc(7). The part that would grow old, the list of keys, is made of
- * the schema; it runs at build time and is not installed.
- *
- * mdoc wants each sentence on a line of its own, and no line of text to begin with a dot or an
- * apostrophe, which would make it a request. */
-#include <stdbool.h>
+ * the schema; it runs at build time and is not installed. */
 #include <stdio.h>
 #include <string.h>
 
 #include "config/schema.h"
+#include "mdoc.h"
 
 static const char head[] =
 	".\\\" SPDX-License-Identifier: GPL-2.0-or-later\n"
@@ -63,46 +60,6 @@ static const char tail[] = ".El\n"
 			   ".Sh SEE ALSO\n"
 			   ".Xr podfence 8 ,\n"
 			   ".Xr podfenced 8\n";
-
-static void print_word(const char *word, bool is_first)
-{
-	if (is_first && (*word == '.' || *word == '\''))
-		fputs("\\&", stdout);
-	if (*word == '-')
-		putchar('\\');
-	for (; *word; word++)
-		fputs(*word == '\\' ? "\\e" : (char[]){*word, '\0'}, stdout);
-}
-
-static bool ends_sentence(const char *word)
-{
-	size_t n = strlen(word);
-
-	return n >= 2 && word[n - 1] == '.' && word[n - 2] != '.';
-}
-
-static void print_text(const char *text)
-{
-	enum { COLUMNS = 78 };
-	char copy[512];
-	size_t column = 0;
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	for (char *rest = copy, *word; (word = strsep(&rest, " "));) {
-		bool is_first = !column || column + 1 + strlen(word) > COLUMNS;
-		if (is_first && column)
-			putchar('\n');
-		else if (!is_first)
-			putchar(' ');
-		print_word(word, is_first);
-		column = is_first ? strlen(word) : column + 1 + strlen(word);
-		if (ends_sentence(word) && rest) {
-			putchar('\n');
-			column = 0;
-		}
-	}
-	putchar('\n');
-}
 
 static void print_type(const struct schema_key *key)
 {
@@ -166,7 +123,7 @@ int main(void)
 	fputs(head, stdout);
 	for (size_t i = 0; i < schema_length; i++) {
 		printf(".It Ic %s\n", schema[i].path);
-		print_text(schema[i].help);
+		mdoc_print_text(schema[i].help);
 		print_type(&schema[i]);
 		print_default(&schema[i]);
 		if (schema[i].example)

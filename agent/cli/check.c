@@ -70,14 +70,12 @@ static int check_file(const char *path)
 	return r ? 2 : 0;
 }
 
-int cli_check(int argc, char **argv)
+int cli_check(const struct cli *cli)
 {
 	int status = 0;
 
-	if (argc < 2 || argv[1][0] == '-')
-		return cli_usage(argv[0]);
-	for (int i = 1; i < argc; i++)
-		if (check_file(argv[i]) != 0)
+	for (size_t i = 0; i < cli->n_arguments; i++)
+		if (check_file(cli->arguments[i]) != 0)
 			status = 2;
 	return status;
 }

@@ -7,29 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
 #include "podfence-config.h"
 
 static const char default_path[] = PODFENCE_SYSCONFDIR "/podfence.yaml";
 
-/* NULL where the arguments are wrong, after the usage was printed. */
-static const char *path_parse(int argc, char **argv)
+static const char *path_of(const struct cli *cli)
 {
-	if (argc == 3 && !strcmp(argv[1], "--config"))
-		return argv[2];
-	if (argc == 1)
-		return default_path;
-	(void)cli_usage(argv[0]);
-	return NULL;
+	const char *path = cli_value(cli, "config");
+
+	return path ? path : default_path;
 }
 
-int cli_config(int argc, char **argv, struct config **ret_config)
+int cli_config(const struct cli *cli, struct config **ret_config)
 {
-	const char *path = path_parse(argc, argv);
+	const char *path = path_of(cli);
 	struct report report;
 
-	if (!path)
-		return 2;
 	report_init(&report);
 	int r = config_read(path, &report, ret_config);
 	report_print(&report, stderr);
@@ -47,13 +40,11 @@ static int config_default(struct config **ret_config)
 	return r;
 }
 
-int cli_config_or_default(int argc, char **argv, struct config **ret_config)
+int cli_config_or_default(const struct cli *cli, struct config **ret_config)
 {
-	const char *path = path_parse(argc, argv);
+	const char *path = path_of(cli);
 	struct report report;
 
-	if (!path)
-		return 2;
 	report_init(&report);
 	int r = config_read(path, &report, ret_config);
 	bool is_missing = r == -ENOENT;

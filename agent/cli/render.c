@@ -61,10 +61,10 @@ static int print_rules(const struct config *config)
 	return 0;
 }
 
-int cli_render(int argc, char **argv)
+int cli_render(const struct cli *cli)
 {
 	struct config *config;
-	int status = cli_config(argc, argv, &config);
+	int status = cli_config(cli, &config);
 
 	if (status != 0)
 		return status;

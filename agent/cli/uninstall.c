@@ -80,10 +80,10 @@ static int uninstall(void)
 	return status;
 }
 
-int cli_uninstall(int argc, char **argv)
+int cli_uninstall(const struct cli *cli)
 {
 	struct config *config;
-	int status = cli_config_or_default(argc, argv, &config);
+	int status = cli_config_or_default(cli, &config);
 
 	if (status != 0)
 		return status;

@@ -26,7 +26,7 @@ def lint(check: source.tap.Tap) -> None:
         done = subprocess.run(["mandoc", "-Tlint", str(page)], capture_output=True, text=True)
         said = [line for line in done.stdout.splitlines() if not ABOUT_OTHERS.search(line)]
         check.equal(said, [], f"{page.name} passes mandoc -Tlint")
-    for command in named_in("agent/podfence.c", r'^\t\{"(\w+)"'):
+    for command in named_in("agent/cli/commands.c", r'^\t\{"(\w+)", "[^"]*", \d'):
         check.check(re.search(rf"^\.It Cm {command}\b", text["podfence.8"], re.M),
                     f"podfence.8 knows {command}")
     for option in named_in("agent/podfenced.c", r'^\t\t\{"(\w+)", \w+_argument'):

@@ -9,6 +9,7 @@
 #include <podfence/plan.h>
 
 #include "compile/compile.h"
+#include "golden.h"
 #include "node.h"
 #include "test.h"
 
@@ -22,30 +23,6 @@ static struct pf_ruleset *compiled(unsigned n_pods, unsigned n_host_pods, unsign
 	assert_int_equal(compile(&input, &ruleset, reason), 0);
 	made_node_free(made);
 	return ruleset;
-}
-
-static void assert_golden(const char *name, const char *text)
-{
-	char path[512];
-	snprintf(path, sizeof(path), "%s/%s", getenv("TEST_GOLDEN"), name);
-
-	if (getenv("UPDATE_GOLDEN")) {
-		FILE *file = fopen(path, "w");
-		assert_non_null(file);
-		fputs(text, file);
-		fclose(file);
-		return;
-	}
-	FILE *file = fopen(path, "r");
-	if (!file)
-		fail_msg("no %s", path);
-	char *golden = NULL;
-	size_t size = 0;
-	if (getdelim(&golden, &size, '\0', file) < 0)
-		golden = strdup("");
-	fclose(file);
-	assert_string_equal(text, golden);
-	free(golden);
 }
 
 static void rulesets_are_golden(void **state)

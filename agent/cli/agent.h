@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <json-c/json.h>
+
+#include "base/json.h"
+#include "cli/cli.h"
+#include "cli/table.h"
+
+/* Asking the agent, for commands: what goes wrong is said to a person and becomes an exit status. */
+
+/* One reply; its parameters are handed over, to be freed with json_object_put(). `parameters`: a JSON object
+ * as text, or NULL. 0, or the exit status. */
+PF_MUST_CHECK int agent_ask(const struct cli *cli, const char *method, const char *parameters,
+			    struct json_object **ret_parameters);
+/* All replies: the arrays under `member` joined to one, which the caller frees. */
+PF_MUST_CHECK int agent_list(const struct cli *cli, const char *method, const char *parameters,
+			     const char *member, struct json_object **ret_items);
+
+/* An endpoint by NAMESPACE/NAME, pod/NAME or NAME: the namespace is that of -n, or "default" for kubectl,
+ * or the only one that has such a pod. `name` has room for both. */
+struct agent_endpoint {
+	char namespace[256], name[256];
+};
+PF_MUST_CHECK int agent_endpoint(const struct cli *cli, const char *text,
+				 struct agent_endpoint *ret_endpoint);
+
+/* Once, or again and again with --watch. */
+PF_MUST_CHECK int agent_watch(const struct cli *cli, int (*show)(const struct cli *cli));

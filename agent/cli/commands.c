@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The table of commands. To add one, write its file and a row here. */
+#include "cli/cli.h"
+
+static const struct cli_option pods_options[] = {
+	{"unresolved", 'u', NULL, NULL,
+	 "Only those that are pending or uncovered, with the reason."},
+	{}};
+
+const struct command commands[] = {
+	{"status", "", 0, 0, NULL, "say whether the fence is up on this node, and what is wrong",
+	 "Whether packets are stopped and why not, the default, endpoints by coverage, internal "
+	 "networks and where each came from, the last change of the rules, the API server and the "
+	 "books of events, from the running agent. Exit status 1 where the agent is not in "
+	 "order: rules that could not be changed, or endpoints that are not covered.",
+	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH, NULL, cli_status},
+	{"pods", "[NAME]", 0, 1, CLI_ENDPOINTS, "list the endpoints of this node",
+	 "The endpoints the agent knows, each with its coverage: enforced, audit, pending (not "
+	 "found on the node yet, the default verdict holds) or uncovered (packets can leave by a "
+	 "path that is not judged).",
+	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH | CLI_NAMESPACE, pods_options, cli_pods},
+	{"check", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
+	 "say what is wrong with configuration files and pod lists",
+	 "Say what is wrong with configuration files (YAML) and pod lists (JSON), with the place "
+	 "of each mistake.",
+	 0, NULL, cli_check},
+	{"config", "", 0, 0, NULL,
+	 "print a configuration file with every key, its default and its meaning",
+	 "Print a configuration file with every key, its default and its meaning.", 0, NULL,
+	 cli_show_config},
+	{"render", "", 0, 0, NULL,
+	 "print the ruleset as nft text; needs no root and asks no kernel",
+	 "Print the ruleset that a configuration leads to, as nft(8) would. It needs no privileges "
+	 "and asks no kernel: what is made of the ids of a node's links and cgroups is not in it.",
+	 CLI_CONFIG, NULL, cli_render},
+	{"uninstall", "", 0, 0, NULL, "remove all rules of podfence from this kernel",
+	 "Remove all rules of podfence from this kernel. As long as somebody holds the NFLOG group "
+	 "of the configuration, which is podfenced(8) in most cases, nothing is removed: it would "
+	 "put the rules back. Where there is no configuration, or one that is refused, the command "
+	 "goes on with the default group; a file that was named has to be there.",
+	 CLI_CONFIG, NULL, cli_uninstall},
+	{"completion", "SHELL", 1, 1, "bash zsh", "print the completion for a shell",
+	 "Print the completion of this command for bash or zsh.", 0, NULL, cli_completion},
+	{},
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * podfence pods: who is fenced here, and how well. */
+#include <string.h>
+
+#include "cli/agent.h"
+#include "cli/pods.h"
+
+static const char *colour_of(const char *coverage)
+{
+	if (!strcmp(coverage, "enforced"))
+		return "32";
+	return !strcmp(coverage, "audit") ? "33" : "31";
+}
+
+static void make_workload(struct json_object *item, char text[static TABLE_CELL_MAX])
+{
+	struct json_object *kind = table_value(item, "workload_kind");
+	struct json_object *name = table_value(item, "workload_name");
+
+	if (kind && name)
+		snprintf(text, TABLE_CELL_MAX, "%s/%s", json_object_get_string(kind),
+			 json_object_get_string(name));
+	else
+		strcpy(text, "-");
+}
+
+static const struct table_column columns[] = {
+	{"NAMESPACE", "namespace", false, NULL, NULL},
+	{"NAME", "name", false, NULL, NULL},
+	{"KIND", "kind", false, NULL, NULL},
+	{"COVERAGE", "coverage", false, NULL, colour_of},
+	{"ADDRESSES", "addresses", false, NULL, NULL},
+	{"LINKS", "links", true, NULL, NULL},
+	{"WORKLOAD", NULL, true, make_workload, NULL},
+	{"CGROUP", "cgroup", true, NULL, NULL},
+	{"LABELS", "labels", true, NULL, NULL},
+	{"REASON", "reason", false, NULL, NULL},
+};
+
+void pods_table(struct table *table)
+{
+	table->kind = "EndpointList";
+	table->columns = columns;
+	table->n_columns = sizeof(columns) / sizeof(columns[0]);
+}
+
+static int make_parameters(const struct cli *cli, struct buffer *parameters)
+{
+	const char *namespace = cli_value(cli, "namespace");
+	struct agent_endpoint endpoint;
+	struct json json;
+	int status = 0;
+
+	json_init(&json, parameters);
+	json_object_begin(&json, NULL);
+	if (cli->n_arguments) {
+		status = agent_endpoint(cli, cli->arguments[0], &endpoint);
+		if (status)
+			return status;
+		namespace = endpoint.namespace;
+		json_string(&json, "name", endpoint.name);
+	}
+	json_string(&json, "namespace", namespace);
+	if (cli_has(cli, "unresolved"))
+		json_boolean(&json, "unresolved", true);
+	json_object_end(&json);
+	buffer_add_char(parameters, '\0');
+	return parameters->is_broken ? cli_fail(1, "out of memory") : 0;
+}
+
+static int show(const struct cli *cli)
+{
+	struct table table;
+	struct buffer parameters = BUFFER_INIT;
+	struct json_object *items;
+	int status = table_init(cli, &table);
+
+	pods_table(&table);
+	if (!status)
+		status = make_parameters(cli, &parameters);
+	if (!status)
+		status = agent_list(cli, "io.podfence.Agent.ListEndpoints", parameters.bytes,
+				    "endpoints", &items);
+	buffer_done(&parameters);
+	if (status)
+		return status;
+	if (table_print(&table, items, stdout) < 0)
+		status = cli_fail(1, "out of memory");
+	json_object_put(items);
+	return status ? status : cli_finish();
+}
+
+int cli_pods(const struct cli *cli)
+{
+	return agent_watch(cli, show);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <json-c/json.h>
+
+#include <podfence/attributes.h>
+
+/* A Status of io.podfence.Agent for a person. Pure but for the stream. 0 or -ENOMEM. */
+PF_MUST_CHECK int status_print(struct json_object *status, uint64_t now_usec, bool has_colours,
+			       FILE *stream);
+/* The rules are what they should be, and nobody is left out. */
+bool status_is_good(struct json_object *status);
