@@ -66,6 +66,7 @@ struct policies {
 	int watch;	    /* inotify descriptor, -1: none */
 	sd_event_source *source;
 };
+
 struct control_server;
 
 struct daemon {
@@ -148,6 +149,7 @@ struct policies_now {
 };
 PF_MUST_CHECK int policies_now(struct daemon *daemon, struct policies_now *ret_now);
 void policies_done(struct daemon *daemon);
+
 /* control.c: the socket for questions and orders. What fails is said; the agent goes on without. */
 int control_open(struct daemon *daemon, const struct config *config);
 /* After another configuration was taken over. */
