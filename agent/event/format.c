@@ -15,6 +15,7 @@
 #include "base/address_text.h"
 #include "base/json.h"
 #include "base/siphash.h"
+#include "event/community_id.h"
 #include "event/message.h"
 #include "event/timestamp.h"
 
@@ -173,6 +174,17 @@ static void add_keyword(struct json *json, const char *key, uint64_t value)
 	json_string_n(json, key, digits + n, sizeof(digits) - n);
 }
 
+/* A later fragment has no ports to make it of, and another one than its flow's would mislead. */
+static void add_community_id(struct json *json, const struct pf_packet *packet)
+{
+	char text[COMMUNITY_ID_TEXT];
+
+	if (packet->fragment_offset || packet->is_truncated)
+		return;
+	community_id_text(packet, text);
+	json_string_n(json, "community_id", text, sizeof(text) - 1);
+}
+
 static void add_network(struct json *json, const struct event *event)
 {
 	const struct pf_packet *packet = &event->packet;
@@ -191,6 +203,7 @@ static void add_network(struct json *json, const struct event *event)
 	if (event_is_ip(event)) {
 		json_string(json, "transport", transport_name(packet->protocol));
 		add_keyword(json, "iana_number", packet->protocol);
+		add_community_id(json, packet);
 	}
 	json_object_end(json);
 }

@@ -5,7 +5,7 @@
 # shellcheck shell=bash disable=SC2034
 
 build_packages=(gcc libc6-dev meson ninja-build pkg-config libmnl-dev libnftnl-dev
-	libnetfilter-log-dev libjson-c-dev libyaml-dev libsystemd-dev libcurl4-openssl-dev)
+	libnetfilter-log-dev libjson-c-dev libyaml-dev libsystemd-dev libcurl4-openssl-dev libssl-dev)
 run_packages=(nftables iproute2 python3)
 test_packages=(procps iputils-ping openssl clang clang-format libclang-rt-14-dev libcmocka-dev universal-ctags shellcheck mandoc)
 
