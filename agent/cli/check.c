@@ -1,30 +1,94 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * podfence check: configuration files (YAML) and pod lists (JSON), told apart by their first
- * character. */
-#include <ctype.h>
+ * podfence check: configuration files, policies and pod lists, told apart by what stands in them. An
+ * object of Kubernetes says its kind; a list of pods is JSON and says so, or holds one. Policies of
+ * several files are looked at together, as those of one directory. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/cli.h"
 #include "config/config.h"
+#include "kube/manifest_set.h"
 #include "kube/podlist.h"
 
-/* The first character that is no white space, or a negative errno. */
-static int first_character(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	int c;
+enum file_kind { FILE_CONFIG, FILE_PODS, FILE_MANIFEST };
 
-	if (!file)
-		return -errno;
-	do
-		c = fgetc(file);
-	while (c != EOF && isspace(c));
-	fclose(file);
-	return c == EOF ? 0 : c;
+enum { GOOD = 0, NOT_AS_WRITTEN = 1, BAD = 2 };
+
+static bool is_word(struct json_object *object, const char *key, const char *word)
+{
+	struct json_object *value = NULL;
+
+	return json_object_is_type(object, json_type_object) &&
+	       json_object_object_get_ex(object, key, &value) &&
+	       json_object_is_type(value, json_type_string) &&
+	       !strcmp(json_object_get_string(value), word);
+}
+
+/* A list of pods, a list that begins with one, or what is no object of Kubernetes at all. */
+static bool is_pod_list(struct json_object *root)
+{
+	struct json_object *items = NULL;
+	bool is_array;
+
+	if (is_word(root, "kind", "PodList") ||
+	    !json_object_object_get_ex(root, "apiVersion", NULL) ||
+	    !json_object_object_get_ex(root, "kind", NULL))
+		return true;
+	is_array = json_object_object_get_ex(root, "items", &items) &&
+		   json_object_is_type(items, json_type_array);
+	return is_word(root, "kind", "List") && is_array && json_object_array_length(items) &&
+	       is_word(json_object_array_get_idx(items, 0), "kind", "Pod");
+}
+
+/* What begins with a brace can be YAML as well. */
+static enum file_kind kind_of_braces(const char *path, const char *text)
+{
+	struct json_object *root = json_tokener_parse(text);
+	const char *ending = strrchr(path, '.');
+	bool is_yaml = ending && (!strcmp(ending, ".yaml") || !strcmp(ending, ".yml"));
+	enum file_kind kind = is_yaml ? FILE_MANIFEST : FILE_PODS;
+
+	if (json_object_is_type(root, json_type_object))
+		kind = is_pod_list(root) ? FILE_PODS : FILE_MANIFEST;
+	json_object_put(root);
+	return kind;
+}
+
+/* No key of the configuration is called so. */
+static bool has_object_key(const char *text)
+{
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, "apiVersion:", 11) || !strncmp(line, "kind:", 5) || *line == '{')
+			return true;
+	}
+	return false;
+}
+
+/* A negative errno where it cannot be read. What is too large for a manifest is a list of pods. */
+static int kind_of(const char *path)
+{
+	enum file_kind kind = FILE_CONFIG;
+	size_t length;
+	char *text;
+	int r = file_read(path, MANIFEST_MAX, &text, &length);
+
+	if (r == -EFBIG)
+		return FILE_PODS;
+	if (r < 0)
+		return r;
+	const char *first = text + strspn(text, " \t\r\n");
+	if (*first == '{')
+		kind = kind_of_braces(path, first);
+	else if (has_object_key(text))
+		kind = FILE_MANIFEST;
+	free(text);
+	return kind;
 }
 
 static int check_config(const char *path, struct report *report)
@@ -32,8 +96,10 @@ static int check_config(const char *path, struct report *report)
 	struct config *config;
 	int r = config_read(path, report, &config);
 
-	if (!r)
+	if (!r) {
 		config_free(config);
+		printf("%s: good\n", path);
+	}
 	return r;
 }
 
@@ -50,32 +116,83 @@ static int check_pods(const char *path, struct report *report)
 	return r;
 }
 
-static int check_file(const char *path)
+static size_t count_policies(const struct manifest *manifest)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < manifest->n_objects; i++)
+		n += manifest->objects[i].policy != NULL;
+	return n;
+}
+
+static int check_manifest(const char *path, struct manifest_set *set, struct report *report,
+			  int *ret_status)
+{
+	struct manifest *manifest;
+	int r = manifest_read(path, report, &manifest);
+
+	if (r < 0)
+		return r;
+	printf("%s: %zu policies, %zu refused\n", path, count_policies(manifest),
+	       manifest->n_refused);
+	if (manifest->n_refused || manifest->is_broken)
+		*ret_status = BAD;
+	else if (manifest->n_noted)
+		*ret_status = NOT_AS_WRITTEN;
+	return manifest_set_add(set, path, manifest, NULL);
+}
+
+static int check_file(const char *path, struct manifest_set *set)
 {
 	struct report report;
-	int first = first_character(path);
+	int status = GOOD, kind = kind_of(path), r = kind;
 
-	if (first < 0) {
-		fprintf(stderr, "%s: %s\n", path, strerror(-first));
-		return 2;
-	}
 	report_init(&report);
-	int r = first == '{' ? check_pods(path, &report) : check_config(path, &report);
+	if (kind == FILE_MANIFEST)
+		r = check_manifest(path, set, &report, &status);
+	else if (kind == FILE_PODS)
+		r = check_pods(path, &report);
+	else if (kind == FILE_CONFIG)
+		r = check_config(path, &report);
 	report_print(&report, stderr);
 	if (r < 0 && report_is_empty(&report))
 		fprintf(stderr, "%s: %s\n", path, strerror(-r));
-	if (!r && first != '{')
-		printf("%s: good\n", path);
 	report_done(&report);
-	return r ? 2 : 0;
+	return r ? BAD : status;
+}
+
+/* What the files say only together. */
+static int check_set(struct manifest_set *set)
+{
+	struct report report;
+
+	report_init(&report);
+	int r = manifest_set_finish(set, &report), status = set->n_twins ? BAD : GOOD;
+	if (r == 0)
+		policy_list_check(set->policies, &report);
+	else
+		fprintf(stderr, "podfence: %s\n", strerror(-r));
+	report_print(&report, stderr);
+	if (status == GOOD && !report_is_empty(&report))
+		status = NOT_AS_WRITTEN;
+	report_done(&report);
+	return r < 0 ? BAD : status;
 }
 
 int cli_check(const struct cli *cli)
 {
-	int status = 0;
+	struct manifest_set *set;
+	int status = GOOD;
 
-	for (size_t i = 0; i < cli->n_arguments; i++)
-		if (check_file(cli->arguments[i]) != 0)
-			status = 2;
-	return status;
+	if (manifest_set_new(&set) < 0) {
+		fputs("podfence: out of memory\n", stderr);
+		return BAD;
+	}
+	for (size_t i = 0; i < cli->n_arguments; i++) {
+		int one = check_file(cli->arguments[i], set);
+		status = one > status ? one : status;
+	}
+	int together = check_set(set);
+	manifest_set_free(set);
+	return together > status ? together : status;
 }

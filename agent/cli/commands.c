@@ -22,9 +22,13 @@ const struct command commands[] = {
 	 "path that is not judged).",
 	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH | CLI_NAMESPACE, pods_options, cli_pods},
 	{"check", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
-	 "say what is wrong with configuration files and pod lists",
-	 "Say what is wrong with configuration files (YAML) and pod lists (JSON), with the place "
-	 "of each mistake.",
+	 "say what is wrong with configuration files, policies and pod lists",
+	 "Say what is wrong with configuration files (YAML), policies (YAML or JSON) and pod lists "
+	 "(JSON), with the place of each mistake. Policies of several files are looked at "
+	 "together, "
+	 "as if they stood in one policies.directory. Exit status 2: something is refused; 1: all "
+	 "of it is taken, but something in it is not enforced as it is written (domain names, for "
+	 "instance), or its order is not defined.",
 	 0, NULL, cli_check},
 	{"config", "", 0, 0, NULL,
 	 "print a configuration file with every key, its default and its meaning",
