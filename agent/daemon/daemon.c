@@ -182,6 +182,8 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	}
 	daemon->node_name = next->node_name;
 	*next = before; /* to be freed */
+	daemon->config_version++;
+	daemon->rulebook.nat64 = &daemon->config->network.nat64;
 	daemon->stream.context.cluster_name = daemon->config->events.cluster_name;
 	daemon->stream.context.node_name = daemon->node_name;
 	daemon->must_read_pods = true;
@@ -473,6 +475,7 @@ static void stop(struct daemon *daemon)
 	last_known_done(daemon);
 	api_free(daemon->api);
 	cluster_free(daemon->cluster);
+	decisions_free(daemon->decisions);
 	snapshot_free(daemon->snapshot);
 	network_list_free(daemon->networks);
 	pod_list_free(daemon->pods);
@@ -487,6 +490,7 @@ int daemon_run(const char *config_path, struct config *config)
 {
 	struct daemon daemon = {.config_path = config_path,
 				.config = config,
+				.config_version = 1,
 				.pods_watch = -1,
 				.policies = {.watch = -1},
 				.started_usec = clock_usec(CLOCK_REALTIME)};

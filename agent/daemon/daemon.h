@@ -19,6 +19,7 @@
 #include "kube/cluster.h"
 #include "kube/manifest_set.h"
 #include "node/view.h"
+#include "policy/decision.h"
 
 /* The running agent: one thread, one sd-event loop. What arrives only marks what has to be looked
  * at again; reconcile() then acts once on the latest state of all.
@@ -83,6 +84,9 @@ struct daemon {
 	uint64_t networks_version;     /* of the cluster they are derived from */
 	struct policies policies;
 	struct snapshot *snapshot;
+	struct decisions *decisions; /* of its endpoints */
+	uint64_t config_version;     /* counts the configurations */
+	uint64_t rules_version; /* of them, the one the rules in the kernel were made of; 0: none */
 	struct rulebook rulebook;
 	uint64_t generation;
 	struct fence *fence;

@@ -130,7 +130,8 @@ static void say_what_is_missing(struct daemon *daemon, const struct snapshot *sn
 	daemon->was_without_pod_root = no_root;
 }
 
-static void take_over(struct daemon *daemon, struct snapshot *snapshot, size_t n_steps)
+static void take_over(struct daemon *daemon, struct snapshot *snapshot, struct decisions *decisions,
+		      size_t n_steps)
 {
 	size_t n_unresolved = say_what_is_unresolved(daemon, snapshot);
 
@@ -138,7 +139,12 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, size_t n
 	if (daemon->snapshot)
 		stream_drain(daemon); /* what was logged before belongs to the snapshot before */
 	snapshot_free(daemon->snapshot);
+	decisions_free(daemon->decisions);
 	daemon->snapshot = snapshot;
+	daemon->decisions = decisions;
+	daemon->rules_version = daemon->config_version;
+	daemon->rulebook.decisions = decisions;
+	daemon->rulebook.nat64 = &daemon->config->network.nat64;
 	daemon->rulebook.generation = daemon->generation;
 	if (!n_steps && daemon->is_ready)
 		return;
@@ -148,9 +154,35 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, size_t n
 	diag_generation(daemon->generation, snapshot->n_endpoints, n_unresolved, n_steps);
 }
 
-static int apply(struct daemon *daemon, const struct snapshot *snapshot, size_t *ret_n_steps)
+/* Which policies hold for whom, on this snapshot. */
+static int decide(struct daemon *daemon, const struct snapshot *snapshot,
+		  struct decisions **ret_decisions)
 {
-	const struct compile_input input = {.config = daemon->config, .snapshot = snapshot};
+	struct decision_input input = {
+		.config = daemon->config,
+		.version = daemon->config_version,
+	};
+	struct policies_now now;
+	int r = policies_now(daemon, &now);
+
+	if (r < 0)
+		return r;
+	input.policies = now.policies;
+	input.namespaces = now.namespaces;
+	return decisions_new(&input, snapshot, daemon->decisions, ret_decisions);
+}
+
+static int apply(struct daemon *daemon, const struct snapshot *snapshot,
+		 const struct decisions *decisions, size_t *ret_n_steps)
+{
+	bool is_config_same = daemon->rules_version == daemon->config_version;
+	const struct compile_input input = {
+		.config = daemon->config,
+		.snapshot = snapshot,
+		.decisions = decisions,
+		.before = is_config_same ? fence_current(daemon->fence) : NULL,
+		.before_decisions = is_config_same ? daemon->decisions : NULL,
+	};
 	struct pf_ruleset *ruleset;
 	char reason[160];
 	int r = compile(&input, &ruleset, reason);
@@ -164,6 +196,7 @@ static int apply(struct daemon *daemon, const struct snapshot *snapshot, size_t 
 
 int reconcile(struct daemon *daemon)
 {
+	struct decisions *decisions = NULL;
 	struct snapshot *snapshot;
 	size_t n_steps = 0;
 	int r = networks_derive(daemon);
@@ -172,11 +205,14 @@ int reconcile(struct daemon *daemon)
 		r = make_snapshot(daemon, &snapshot);
 	if (r < 0)
 		return r;
-	r = apply(daemon, snapshot, &n_steps);
+	r = decide(daemon, snapshot, &decisions);
+	if (r == 0)
+		r = apply(daemon, snapshot, decisions, &n_steps);
 	if (r < 0) {
+		decisions_free(decisions);
 		snapshot_free(snapshot);
 		return r;
 	}
-	take_over(daemon, snapshot, n_steps);
+	take_over(daemon, snapshot, decisions, n_steps);
 	return 0;
 }

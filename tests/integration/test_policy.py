@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: podfence authors
+"""Policies of files, on packets: ordinary and host pods alike reach what they are allowed to and
+nothing else, at the next packet; events name the policy; and while policies change again and again
+under traffic nothing denied arrives and nothing allowed is lost."""
+import json
+import pathlib
+import time
+from typing import Any
+
+import common  # noqa: F401
+import tap
+import traffic
+from agent import Agent
+from flood import Flood
+from lab import EXTERNAL, OPEN_PORT, OTHER_EXTERNAL4, Lab
+from pods import Pod
+
+UDP_PORT = 5353
+HOSTS = {4: f"{EXTERNAL[4]}/32", 6: f"{EXTERNAL[6]}/128"}
+SHOP = {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}}
+EDITS = 150
+
+
+def cluster_policy(name: str, egress: list[dict[str, Any]], priority: int = 10,
+                   tier: str = "Admin", mode: str = "") -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": name}
+    if mode:
+        metadata["annotations"] = {"podfence.io/mode": mode}
+    return {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy",
+            "metadata": metadata,
+            "spec": {"tier": tier, "priority": priority, "subject": SHOP, "egress": egress}}
+
+
+def network_policy(name: str, egress: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": egress}}
+
+
+def rule(action: str, *networks: str, tcp: int = 0, name: str = "") -> dict[str, Any]:
+    made: dict[str, Any] = {"action": action, "to": [{"networks": list(networks)}]}
+    if tcp:
+        made["protocols"] = [{"tcp": {"destinationPort": {"number": tcp}}}]
+    if name:
+        made["name"] = name
+    return made
+
+
+class Policies:
+    """The directory of policies of one agent."""
+
+    def __init__(self, lab: Lab, agent: Agent) -> None:
+        self.lab, self.agent = lab, agent
+        self.directory: pathlib.Path = agent.config.parent / "policies.d"
+        self.directory.mkdir()
+        agent.configure(policies={"directory": str(self.directory)})
+
+    def write(self, *objects: dict[str, Any], is_awaited: bool = True) -> None:
+        """One file with these objects and nothing else, in force when this returns."""
+        before = self.agent.generations()
+        fresh = self.directory / ".new"
+        fresh.write_text("---\n".join(json.dumps(one) + "\n" for one in objects) or "\n")
+        fresh.rename(self.directory / "policies.yaml")
+        if is_awaited:
+            self.agent.wait_for(lambda: self.agent.generations() > before, "the next generation")
+
+
+def tcp(lab: Lab, pod: Pod, address: str) -> bool:
+    """Whether a SYN arrives."""
+    mark = lab.outside.mark()
+    pod.call(traffic.tcp_connect, address, OPEN_PORT, 0.3)
+    return bool(lab.left(mark, destination=address, dport=OPEN_PORT))
+
+
+def udp(lab: Lab, pod: Pod, address: str) -> bool:
+    mark = lab.outside.mark()
+    pod.call(traffic.udp_send, address, UDP_PORT)
+    return bool(lab.left(mark, destination=address, dport=UDP_PORT))
+
+
+def expect(lab: Lab, check: tap.Tap, when: str, is_tcp: bool, is_udp: bool,
+           is_other: bool) -> None:
+    for pod in lab.pods:
+        for version in (4, 6):
+            where = f"{when}: {pod.name} v{version}"
+            check.equal(tcp(lab, pod, EXTERNAL[version]), is_tcp, f"{where} tcp")
+            check.equal(udp(lab, pod, EXTERNAL[version]), is_udp, f"{where} udp")
+        check.equal(tcp(lab, pod, OTHER_EXTERNAL4), is_other, f"{when}: {pod.name} other host")
+
+
+def named(lab: Lab, check: tap.Tap, agent: Agent, name: str, action: str = "dropped",
+          **facts: Any) -> None:
+    for pod in lab.pods:
+        event = agent.wait_event(5, kubernetes__pod__name=pod.name, rule__name=name,
+                                 event__action=action, **facts)
+        check.check(event, f"an event of {pod.name} says {action} by {name}",
+                    *agent.find_events(kubernetes__pod__name=pod.name)[-2:])
+
+
+def accepts(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
+    expect(lab, check, "no policy", False, False, False)
+    policies.write(cluster_policy("edge", [rule("Accept", *HOSTS.values(), tcp=OPEN_PORT)]))
+    expect(lab, check, "one port accepted", True, False, False)
+    policies.write(
+        cluster_policy("first", [rule("Deny", HOSTS[4], HOSTS[6], name="not-that")], priority=1),
+        cluster_policy("edge", [rule("Accept", "0.0.0.0/0", "::/0")]))
+    expect(lab, check, "denied before all is accepted", False, False, True)
+    named(lab, check, agent, "ClusterNetworkPolicy/first/not-that",
+          podfence__policy__kind="ClusterNetworkPolicy", podfence__policy__tier="Admin")
+
+
+def isolates(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
+    listed = {"to": [{"ipBlock": {"cidr": one}} for one in HOSTS.values()]}
+    policies.write(network_policy("web", [listed]))
+    expect(lab, check, "a NetworkPolicy may not widen", False, False, False)
+    named(lab, check, agent, "NetworkPolicy/shop/web", podfence__policy__namespace="shop")
+    passes = rule("Pass", HOSTS[4], HOSTS[6])
+    policies.write(cluster_policy("edge", [passes, rule("Accept", "0.0.0.0/0", "::/0")]),
+                   network_policy("web", []))
+    expect(lab, check, "passed to NetworkPolicies", False, False, True)
+
+
+def audits(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
+    policies.write(
+        cluster_policy("trial", [rule("Deny", *HOSTS.values())], priority=1, mode="audit"),
+        cluster_policy("edge", [rule("Accept", "0.0.0.0/0", "::/0")]))
+    expect(lab, check, "denied on trial", True, True, True)
+    named(lab, check, agent, "ClusterNetworkPolicy/trial/0", "would-drop")
+
+
+def keeps_what_was_good(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
+    good = cluster_policy("edge", [rule("Accept", *HOSTS.values())])
+    policies.write(good)
+    broken = cluster_policy("edge", [rule("Accept", "203.0.113.9/33")])
+    other = cluster_policy("more", [rule("Accept", f"{OTHER_EXTERNAL4}/32")], priority=11)
+    policies.write(broken, other)
+    expect(lab, check, "a broken edit keeps the last good one, others apply", True, True, True)
+    check.check("203.0.113.9/33" in agent.said(), "and is named with its place", agent.said())
+
+
+def cuts(lab: Lab, check: tap.Tap, policies: Policies) -> None:
+    for pod in lab.pods:
+        check.equal(pod.call(traffic.tcp_connect, EXTERNAL[4], OPEN_PORT, 3.0, "open"),
+                    "connected", f"{pod.name} connects while it may")
+    policies.write()
+    for pod in lab.pods:
+        mark = lab.outside.mark()
+        pod.call(traffic.send_on, "open", b"late")
+        late = [one for one in lab.left(mark, source=pod.address(4), dport=OPEN_PORT)
+                if one.payload]
+        check.equal(late, [], f"{pod.name}: its open connection ends with the policy")
+
+
+def changes_under_traffic(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
+    """What every edition denies and what every edition lets pass, in sets that are others each
+    time: the denied one is followed by an Accept of everything."""
+    def edition(number: int) -> list[dict[str, Any]]:
+        more4 = [f"192.0.{number % 200}.{n}/32" for n in range(0, 240, 8)]
+        more6 = [f"2001:db8:{number + 1:x}:{n:x}::/64" for n in range(30)]
+        return [
+            cluster_policy("deny", [rule("Deny", HOSTS[4], *more4[:20]),
+                                    rule("Deny", HOSTS[6], *more6[:20])], priority=1),
+            cluster_policy("all", [rule("Accept", "0.0.0.0/0", "::/0")]),
+        ]
+
+    policies.write(*edition(0))
+    flood = Flood(lab, lab.pods)
+    before = agent.generations()
+    for number in range(1, EDITS + 1):
+        policies.write(*edition(number))
+    check.check(agent.generations() - before >= EDITS, f"{EDITS} editions were in force",
+                agent.generations() - before)
+    time.sleep(0.2)
+    flood.end(check, "editions")
+
+
+def test(check: tap.Tap) -> None:
+    with Lab() as lab:
+        lab.add_three_pods()
+        agent = lab.agent()
+        policies = Policies(lab, agent)
+        agent.start()
+        agent.wait_endpoints(len(lab.pods))
+        accepts(lab, check, agent, policies)
+        isolates(lab, check, agent, policies)
+        audits(lab, check, agent, policies)
+        keeps_what_was_good(lab, check, agent, policies)
+        cuts(lab, check, policies)
+        changes_under_traffic(lab, check, agent, policies)
+        check.equal(agent.stop(), 0, "ends well")
+
+
+tap.main(test)
