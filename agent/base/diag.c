@@ -193,6 +193,14 @@ void diag_control_held(const char *path)
 	    path);
 }
 
+void diag_seam_held(const char *path)
+{
+	say(LOG_ERR, "seam-held",
+	    "another process writes events at %s, probably a second podfenced: podfence-ship gets "
+	    "none of this one",
+	    path);
+}
+
 void diag_not_listening(unsigned retry_seconds)
 {
 	say(LOG_ERR, "not-listening",

@@ -43,6 +43,7 @@ void diag_state_used(size_t n_pods);
 void diag_cannot(const char *what, int error); /* "open the NFLOG group: Device or resource busy" */
 void diag_group_held(unsigned group);
 void diag_control_held(const char *path);
+void diag_seam_held(const char *path);
 void diag_not_listening(unsigned retry_seconds);
 void diag_rules_refused(const char *object, int error, size_t n_more);
 void diag_rules_not_made(const char *reason);

@@ -90,6 +90,7 @@ struct config {
 	struct {
 		uint32_t buffer;    /* events.buffer: bytes kept for a slow reader, 4 MiB, 64 KiB..1
 				       GiB */
+		char *socket;	    /* events.socket: a path; "": none */
 		char *cluster_name; /* events.clusterName, "" */
 	} events;
 };

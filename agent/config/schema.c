@@ -108,6 +108,10 @@ const struct schema_key schema[] = {
 	 "Bytes of event lines kept for a reader that is slow; beyond it lines are dropped and "
 	 "counted.",
 	 NULL},
+	{"events.socket", SCHEMA_PATH, AT(events.socket), 0, 0, "/run/podfence/events.sock", NULL,
+	 "Where podfence-ship reads the events, beside standard output; empty: nowhere. Root and "
+	 "group podfence may read, one reader at a time.",
+	 NULL},
 	{"events.clusterName", SCHEMA_STRING, AT(events.cluster_name), 0, 253, "", NULL,
 	 "orchestrator.cluster.name of the events.", "production"},
 };

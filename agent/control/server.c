@@ -2,23 +2,20 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * The listening socket: who may come in, how many. The file's mode keeps strangers out, the kernel's word on
- * the peer decides what a caller may do. The socket is made under another name and moved into place, so that
- * it is never there with a wrong owner. */
+ * the peer decides what a caller may do. */
 #include "control/server.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/listen.h"
 #include "control/connection.h"
 
 #define BACKLOG		32
@@ -56,7 +53,7 @@ sd_event *control_server_loop(const struct control_server *server)
 
 struct control_counts control_counts(const struct control_server *server)
 {
-	return server->counts;
+	return server ? server->counts : (struct control_counts){};
 }
 
 void control_server_forget(struct control_server *server, struct control_connection *connection)
@@ -183,81 +180,14 @@ static int on_connect(sd_event_source *source, int listening, uint32_t events, v
 	return 0;
 }
 
-static gid_t find_group(const char *name)
-{
-	struct group *group = name && name[0] ? getgrnam(name) : NULL;
-
-	return group ? group->gr_gid : (gid_t)-1;
-}
-
-/* A socket that nobody listens on is left over from an agent that was killed. */
-static int check_nobody_answers(const struct sockaddr_un *address)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	int r = connect(fd, (const struct sockaddr *)address, sizeof(*address));
-	int error = r < 0 ? errno : 0;
-	close(fd);
-	if (r == 0 || error == EAGAIN)
-		return -EADDRINUSE;
-	return error == ENOENT || error == ECONNREFUSED ? 0 : -error;
-}
-
-static int make_directory(const char *path)
-{
-	char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-	char *slash;
-
-	snprintf(directory, sizeof(directory), "%s", path);
-	slash = strrchr(directory, '/');
-	if (!slash || slash == directory)
-		return 0;
-	*slash = '\0';
-	return mkdir(directory, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static int bind_as(struct control_server *server, const char *temporary)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	bool has_group = server->group != (gid_t)-1;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", temporary);
-	if (unlink(temporary) < 0 && errno != ENOENT)
-		return -errno;
-	mode_t mask = umask(0177);
-	int r = bind(server->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
-	umask(mask);
-	if (r == 0 && has_group &&
-	    (chown(temporary, (uid_t)-1, server->group) < 0 || chmod(temporary, 0660) < 0))
-		r = -errno;
-	if (r == 0 && listen(server->fd, BACKLOG) < 0)
-		r = -errno;
-	if (r == 0 && rename(temporary, server->address.sun_path) < 0)
-		r = -errno;
-	if (r < 0)
-		(void)unlink(temporary);
-	return r;
-}
-
 static int open_socket(struct control_server *server)
 {
-	char temporary[sizeof(server->address.sun_path)];
 	const char *path = server->options.path;
-	int n = snprintf(temporary, sizeof(temporary), "%s.new", path);
+	int n = snprintf(server->address.sun_path, sizeof(server->address.sun_path), "%s", path);
 
-	if (n < 0 || (size_t)n >= sizeof(temporary))
+	if (n < 0 || (size_t)n >= sizeof(server->address.sun_path))
 		return -ENAMETOOLONG;
-	server->address.sun_family = AF_UNIX;
-	snprintf(server->address.sun_path, sizeof(server->address.sun_path), "%s", path);
-	int r = make_directory(path);
-	if (r == 0)
-		r = check_nobody_answers(&server->address);
-	if (r < 0)
-		return r;
-	server->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	return server->fd < 0 ? -errno : bind_as(server, temporary);
+	return listen_at(path, server->group, BACKLOG, &server->fd);
 }
 
 static int add_sources(struct control_server *server)
@@ -291,7 +221,7 @@ int control_server_new(sd_event *loop, const struct control_options *options,
 		server->options.idle_timeout = IDLE_TIMEOUT;
 	server->loop = sd_event_ref(loop);
 	server->fd = -1;
-	server->group = find_group(options->group);
+	server->group = group_find(options->group);
 	int r = open_socket(server);
 	server->options.path = server->address.sun_path; /* the caller's text may go */
 	if (r == 0)

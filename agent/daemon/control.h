@@ -9,6 +9,8 @@
 
 /* control_status.c */
 int control_get_status(struct control_request *request, struct json *reply);
+/* Those members of it that are of bounded size. */
+void control_status_numbers(struct json *json, const struct daemon *daemon);
 
 /* control_endpoints.c */
 #define CONTROL_NAME_MAX 253 /* bytes of a name of Kubernetes */

@@ -162,34 +162,40 @@ static void add_control(struct json *json, const struct daemon *daemon)
 	json_object_end(json);
 }
 
+void control_status_numbers(struct json *json, const struct daemon *daemon)
+{
+	bool is_deny = daemon->config->fallback.mode == CONFIG_MODE_DENY;
+
+	json_boolean(json, "enforcing", daemon->is_ready && is_deny);
+	json_string(json, "reason", find_reason(daemon, is_deny));
+	json_string(json, "node", daemon->node_name);
+	json_string(json, "version", PODFENCE_VERSION);
+	json_uint(json, "pid", (uint64_t)getpid());
+	json_uint(json, "started_usec", daemon->started_usec);
+	json_string(json, "mode", is_deny ? "deny" : "audit");
+	json_string(json, "action",
+		    daemon->config->fallback.action == CONFIG_ACTION_REJECT ? "reject" : "drop");
+	add_coverage(json, daemon->snapshot);
+	add_transaction(json, daemon);
+	add_api(json, daemon);
+	add_books(json, &daemon->stream);
+	add_control(json, daemon);
+}
+
 int control_get_status(struct control_request *request, struct json *reply)
 {
 	const struct daemon *daemon = request->userdata;
 	const struct snapshot *snapshot = daemon->snapshot;
-	bool is_deny = daemon->config->fallback.mode == CONFIG_MODE_DENY;
 	struct utsname kernel = {};
 
 	(void)uname(&kernel);
 	json_object_begin(reply, "status");
-	json_boolean(reply, "enforcing", daemon->is_ready && is_deny);
-	json_string(reply, "reason", find_reason(daemon, is_deny));
-	json_string(reply, "node", daemon->node_name);
-	json_string(reply, "version", PODFENCE_VERSION);
+	control_status_numbers(reply, daemon);
 	json_string(reply, "kernel", kernel.release);
-	json_uint(reply, "pid", (uint64_t)getpid());
-	json_uint(reply, "started_usec", daemon->started_usec);
-	json_string(reply, "mode", is_deny ? "deny" : "audit");
-	json_string(reply, "action",
-		    daemon->config->fallback.action == CONFIG_ACTION_REJECT ? "reject" : "drop");
 	add_strings(reply, snapshot);
 	json_uint(reply, "pod_roots", snapshot ? snapshot->view->n_pod_roots : 0);
 	json_boolean(reply, "bridges", has_bridges(snapshot));
-	add_coverage(reply, snapshot);
 	add_networks(reply, daemon);
-	add_transaction(reply, daemon);
-	add_api(reply, daemon);
-	add_books(reply, &daemon->stream);
-	add_control(reply, daemon);
 	json_object_end(reply);
 	return CONTROL_DONE;
 }

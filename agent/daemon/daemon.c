@@ -200,6 +200,7 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	if (r < 0)
 		diag_cannot("watch policies.directory", r);
 	control_change(daemon, next->config);
+	seam_change(daemon, next->config);
 }
 
 /* A configuration that cannot be used changes nothing. */
@@ -452,15 +453,19 @@ static int start(struct daemon *daemon)
 	daemon->must_derive = true;
 	daemon->must_say_missing_uplinks = true;
 	r = add_sources(daemon);
-	if (r < 0)
+	if (r < 0) {
 		diag_cannot("watch the node, the pods file and signals", r);
-	else
-		(void)control_open(daemon, daemon->config); /* said */
-	return r;
+		return r;
+	}
+	(void)control_open(daemon, daemon->config); /* said */
+	seam_open(daemon);
+	return 0;
 }
 
 static void stop(struct daemon *daemon)
 {
+	stream_close_nflog(daemon);
+	seam_close(daemon);
 	control_server_free(daemon->control);
 	stream_done(daemon);
 	sd_event_source_disable_unref(daemon->fence_source);
@@ -493,6 +498,7 @@ int daemon_run(const char *config_path, struct config *config)
 				.config_version = 1,
 				.pods_watch = -1,
 				.policies = {.watch = -1},
+				.seam = {.listening = -1, .reader = -1},
 				.started_usec = clock_usec(CLOCK_REALTIME)};
 	int r = start(&daemon);
 

@@ -70,6 +70,16 @@ struct policies {
 
 struct control_server;
 
+/* The same events to one reader of a socket, podfence-ship (seam.c). */
+struct seam {
+	int listening, reader; /* -1: none */
+	struct output *output; /* NULL: there is no socket */
+	struct buffer line;
+	uint64_t lines;	  /* events offered to it */
+	uint64_t refused; /* second readers */
+	sd_event_source *listen_source, *reader_source, *state_source;
+};
+
 struct daemon {
 	const char *config_path;
 	struct config *config;
@@ -92,6 +102,7 @@ struct daemon {
 	struct fence *fence;
 	sd_event_source *fence_source;
 	struct stream stream;
+	struct seam seam;
 	struct control_server *control; /* NULL: the socket could not be had, or is off */
 
 	bool is_ready;
@@ -159,6 +170,13 @@ int control_open(struct daemon *daemon, const struct config *config);
 /* After another configuration was taken over. */
 void control_change(struct daemon *daemon, const struct config *before);
 
+/* seam.c. What fails is said; the agent goes on without. */
+void seam_open(struct daemon *daemon);
+void seam_change(struct daemon *daemon, const struct config *before);
+void seam_write(struct daemon *daemon, const char *line, size_t length);
+void seam_flush(struct daemon *daemon);
+void seam_close(struct daemon *daemon);
+
 /* stream.c */
 PF_MUST_CHECK int stream_open(struct daemon *daemon);
 /* Instead of the group that is open, if any; where it fails that one stays open. */
@@ -167,4 +185,5 @@ PF_MUST_CHECK int stream_open_nflog(struct daemon *daemon, const struct config *
  * is as before. */
 PF_MUST_CHECK int stream_change_nflog(struct daemon *daemon, const struct config *config);
 void stream_drain(struct daemon *daemon);
+void stream_close_nflog(struct daemon *daemon); /* what is still there is taken first */
 void stream_done(struct daemon *daemon);

@@ -59,8 +59,9 @@ static void on_record(const struct pf_nflog_record *record, void *userdata)
 	buffer_clear(&stream->line);
 	event_format(&event, &stream->context, &turn->daemon->rulebook, &stream->line);
 	/* What there was no memory for is no line: it is counted as dropped. */
-	output_write(stream->output, stream->line.bytes,
-		     stream->line.is_broken ? 0 : stream->line.length);
+	size_t length = stream->line.is_broken ? 0 : stream->line.length;
+	output_write(stream->output, stream->line.bytes, length);
+	seam_write(turn->daemon, stream->line.bytes, length);
 }
 
 /* Polls for writing only while something waits. */
@@ -94,6 +95,7 @@ void stream_drain(struct daemon *daemon)
 			break;
 	}
 	flush(&daemon->stream);
+	seam_flush(daemon);
 }
 
 static int on_nflog(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -129,7 +131,7 @@ static int group_open(const struct config *config, struct pf_nflog **ret_nflog)
 	return r;
 }
 
-static void group_close(struct daemon *daemon)
+void stream_close_nflog(struct daemon *daemon)
 {
 	struct stream *stream = &daemon->stream;
 
@@ -162,7 +164,7 @@ int stream_open_nflog(struct daemon *daemon, const struct config *config)
 		pf_nflog_free(nflog);
 		return r;
 	}
-	group_close(daemon);
+	stream_close_nflog(daemon);
 	stream->nflog = nflog;
 	stream->nflog_source = source;
 	return 0;
@@ -176,7 +178,7 @@ int stream_change_nflog(struct daemon *daemon, const struct config *config)
 		return 0;
 	if (before->nflog.group != config->nflog.group)
 		return stream_open_nflog(daemon, config);
-	group_close(daemon); /* nobody can hold a group twice, not even we */
+	stream_close_nflog(daemon); /* nobody can hold a group twice, not even we */
 	int r = stream_open_nflog(daemon, config);
 	int again = r < 0 ? stream_open_nflog(daemon, before) : 0; /* if not, work() tries again */
 	return again < 0 ? again : r;
@@ -216,7 +218,7 @@ void stream_done(struct daemon *daemon)
 {
 	struct stream *stream = &daemon->stream;
 
-	group_close(daemon);
+	stream_close_nflog(daemon);
 	if (stream->output && daemon->snapshot) {
 		struct output_counts output = output_counts(stream->output);
 		const struct pf_nflog_counts nflog = stream->closed;

@@ -15,7 +15,10 @@
  *			  Linux says a pipe is writable when a whole page is free, so this waits only if a
  *			  second writer takes that page in between
  *
- * Regular files are written as they are: a full disk is a slow reader there. */
+ * Regular files are written as they are: a full disk is a slow reader there.
+ *
+ * A lasting output outlives its readers: what waits goes to the next one, from the beginning of a
+ * line. The rest of a line that the last reader got a part of is lost. */
 #include "event/output.h"
 
 #include <errno.h>
@@ -42,8 +45,10 @@ struct output {
 	int fd;
 	enum output_way way;
 	bool can_poll;
-	bool is_stuck; /* the kernel took nothing last time: do not ask again on every line */
-	int gone;      /* negative errno once the reader is gone */
+	bool is_lasting;  /* fd is -1 while there is no reader */
+	bool is_mid_line; /* the kernel has a part of the first line that waits */
+	bool is_stuck;	  /* the kernel took nothing last time: do not ask again on every line */
+	int gone;	  /* negative errno once the reader is gone */
 	uint64_t lines_waiting, lines_written, lines_dropped;
 	size_t capacity, start, waiting;
 	char ring[];
@@ -134,6 +139,28 @@ int output_new(int fd, size_t capacity, struct output **ret_output)
 	return 0;
 }
 
+int output_new_lasting(size_t capacity, struct output **ret_output)
+{
+	if (!capacity || capacity > SIZE_MAX - sizeof(struct output))
+		return -EINVAL;
+	struct output *output = malloc(sizeof(*output) + capacity);
+	if (!output)
+		return -ENOMEM;
+	*output = (struct output){.fd = -1, .capacity = capacity, .is_lasting = true};
+	*ret_output = output;
+	return 0;
+}
+
+int output_take_reader(struct output *output, int fd)
+{
+	output_leave_reader(output);
+	output->is_stuck = false;
+	int r = output_attach(output, fd);
+	if (r < 0)
+		output_leave_reader(output);
+	return r;
+}
+
 struct output *output_free(struct output *output)
 {
 	if (!output)
@@ -179,6 +206,9 @@ static uint64_t ring_take(struct output *output, size_t length)
 
 	for (int i = 0; i < n; i++)
 		lines += newlines_count(&pieces[i]);
+	if (length)
+		output->is_mid_line =
+			output->ring[(output->start + length - 1) % output->capacity] != '\n';
 	output->start = (output->start + length) % output->capacity;
 	output->waiting -= length;
 	output->lines_waiting -= lines;
@@ -252,8 +282,23 @@ static bool is_passing(int error)
 	       error == -EDQUOT;
 }
 
+void output_leave_reader(struct output *output)
+{
+	if (output->is_mid_line)
+		output->lines_dropped += ring_take(output, first_line_length(output));
+	if (output->fd >= 0)
+		close(output->fd);
+	output->fd = -1;
+	output->can_poll = false;
+	output->is_stuck = true;
+}
+
 static void output_abandon(struct output *output, int error)
 {
+	if (output->is_lasting) {
+		output_leave_reader(output);
+		return;
+	}
 	output->gone = error;
 	output->lines_dropped += output->lines_waiting;
 	output->lines_waiting = output->waiting = output->start = 0;
@@ -261,7 +306,7 @@ static void output_abandon(struct output *output, int error)
 
 int output_flush(struct output *output)
 {
-	while (output->waiting && !output->gone) {
+	while (output->waiting && !output->gone && output->fd >= 0) {
 		size_t length = send_length(output);
 		ssize_t sent = ring_send(output, length);
 

@@ -26,6 +26,11 @@ struct output_counts {
  * else has it. A regular file is written as it is. Does not take `fd` over. A reader that is gone
  * already is no failure: everything is dropped and counted then. */
 PF_MUST_CHECK int output_new(int fd, size_t capacity, struct output **ret_output);
+/* One whose readers, stream sockets, come and go: what is written between them waits in the buffer.
+ * There is none at first; a reader that is gone is left by itself (output_fd() says -1 then). */
+PF_MUST_CHECK int output_new_lasting(size_t capacity, struct output **ret_output);
+PF_MUST_CHECK int output_take_reader(struct output *output, int fd); /* instead of the last one */
+void output_leave_reader(struct output *output);
 /* Flushes once more; what still waits then is lost. */
 struct output *output_free(struct output *output);
 

@@ -57,7 +57,9 @@ class Agent:
         self.output = directory / "events.jsonl"
         self.messages = directory / "messages"
         self.socket = directory / "podfenced.sock"
+        self.events_socket = directory / "events.sock"
         settings["control"] = {"socket": str(self.socket)} | settings.get("control", {})
+        settings["events"] = {"socket": str(self.events_socket)} | settings.get("events", {})
         self.process: subprocess.Popen[bytes] | None = None
         self.output.touch()
         self.messages.touch()

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -299,6 +300,82 @@ static void bad_descriptors_are_refused(void **state)
 	close(fd);
 }
 
+/* Reads what is there. */
+static void text_expect(int fd, const char *expected)
+{
+	char text[400] = {};
+	size_t length = 0;
+	ssize_t n;
+
+	while (length < strlen(expected) &&
+	       (n = read(fd, text + length, sizeof(text) - 1 - length)) > 0)
+		length += (size_t)n;
+	assert_string_equal(text, expected);
+}
+
+static void readers_come_and_go(void **state)
+{
+	struct output *output;
+	int first[2], second[2];
+
+	assert_int_equal(output_new_lasting(1000, &output), 0);
+	output_write(output, "early\n", 6);
+	assert_int_equal(output_flush(output), 1);
+	assert_int_equal(output_fd(output), -1);
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, first), 0);
+	assert_int_equal(output_take_reader(output, first[0]), 0);
+	close(first[0]);
+	assert_int_equal(output_flush(output), 0);
+	text_expect(first[1], "early\n");
+	close(first[1]);
+	output_write(output, "between\n", 8);
+	(void)output_flush(output);
+	assert_int_equal(output_fd(output), -1);
+	output_write(output, "late\n", 5);
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, second), 0);
+	assert_int_equal(output_take_reader(output, second[0]), 0);
+	assert_int_equal(output_flush(output), 0);
+	text_expect(second[1], "between\nlate\n");
+	assert_int_equal(output_counts(output).lines_dropped, 0);
+	assert_int_equal(output_counts(output).lines_written, 3);
+	output_free(output);
+	close(second[0]);
+	close(second[1]);
+}
+
+/* The next reader begins at a line, and the torn one is counted. */
+static void a_torn_line_is_lost(void **state)
+{
+	const size_t long_line = 1u << 20;
+	struct output *output;
+	int first[2], second[2];
+	char *line = malloc(long_line);
+
+	assert_non_null(line);
+	memset(line, 'x', long_line);
+	line[long_line - 1] = '\n';
+	assert_int_equal(output_new_lasting(2 * long_line, &output), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, first), 0);
+	assert_int_equal(output_take_reader(output, first[0]), 0);
+	output_write(output, line, long_line);
+	output_write(output, "next\n", 5);
+	assert_int_equal(output_flush(output), 1);
+	close(first[1]);
+	(void)output_flush(output);
+	assert_int_equal(output_counts(output).lines_dropped, 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, second), 0);
+	assert_int_equal(output_take_reader(output, second[0]), 0);
+	assert_int_equal(output_flush(output), 0);
+	text_expect(second[1], "next\n");
+	output_free(output);
+	close(first[0]);
+	close(second[0]);
+	close(second[1]);
+	free(line);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +389,8 @@ int main(void)
 		cmocka_unit_test(a_full_disk_is_a_slow_reader),
 		cmocka_unit_test(what_is_no_line_is_dropped),
 		cmocka_unit_test(bad_descriptors_are_refused),
+		cmocka_unit_test(readers_come_and_go),
+		cmocka_unit_test(a_torn_line_is_lost),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
