@@ -36,7 +36,9 @@ static const char head[] =
 	"A file with every key, its default and its meaning is printed by\n"
 	".Ql podfence config .\n"
 	".Pp\n"
-	"The keys, with a dot for each level:\n"
+	"The keys, with a dot for each level and\n"
+	".Ql []\n"
+	"for the items of a list:\n"
 	".Bl -tag -width Ds\n";
 
 static const char tail[] = ".El\n"
@@ -84,6 +86,12 @@ static void print_type(const struct schema_key *key)
 	case SCHEMA_NUMBER_LIST:
 		printf("A list of numbers from %u to %u", key->minimum, key->maximum);
 		break;
+	case SCHEMA_SELECTOR: fputs("A selector of labels", stdout); break;
+	case SCHEMA_UNIT_LIST: printf("A list of at most %u globs", key->maximum); break;
+	case SCHEMA_DESTINATION_LIST:
+		printf("A list of at most %u destinations", key->maximum);
+		break;
+	case SCHEMA_OBJECT_LIST: printf("A list of at most %u mappings", key->maximum); break;
 	}
 }
 
@@ -91,6 +99,15 @@ static void print_default(const struct schema_key *key)
 {
 	const char *what = schema_is_list(key) ? "an empty list" : "empty";
 
+	if (key->inherits) {
+		printf("%swhat\n.Ic %s\nsays by default.\n", key->type == SCHEMA_ENUM ? "" : ",\n",
+		       key->inherits);
+		return;
+	}
+	if (key->is_required) {
+		puts(",\nwithout default: it has to be there.");
+		return;
+	}
 	printf("%sby default\n", key->type == SCHEMA_ENUM ? "" : ",\n");
 	if (!key->fallback[0]) {
 		printf("%s.\n", what);
@@ -102,33 +119,61 @@ static void print_default(const struct schema_key *key)
 	fputs(" .\n", stdout);
 }
 
-/* As it would stand in a file. */
-static void print_example(const struct schema_key *key)
+/* As it would stand in a file. Returns the indent of what follows. */
+static int print_path(const char *key_path)
 {
 	char path[SCHEMA_PATH_MAX];
 	int indent = 0;
 
-	puts(".Bd -literal -offset indent");
-	snprintf(path, sizeof(path), "%s", key->path);
+	snprintf(path, sizeof(path), "%s", key_path);
 	for (char *rest = path, *word; (word = strsep(&rest, "."));) {
-		printf("%*s%s:%s", indent, "", word, rest ? "\n" : " ");
+		printf("%*s%s:%s", indent, "", word, rest ? "\n" : "");
 		indent += 2;
 	}
-	puts(key->example);
+	return indent;
+}
+
+static void print_example(const struct schema_key *key)
+{
+	const struct schema_table *items = key->items;
+
+	puts(".Bd -literal -offset indent");
+	int indent = print_path(key->path);
+	if (key->example)
+		printf(" %s\n", key->example);
+	else
+		putchar('\n');
+	for (size_t i = 0; items && i < items->n_keys; i++)
+		if (items->keys[i].example)
+			printf("%*s%s%s: %s\n", indent, "", i ? "  " : "- ", items->keys[i].path,
+			       items->keys[i].example);
 	puts(".Ed");
+}
+
+/* The keys of a list's items come after it, with its path and "[]" before them. */
+static void print_keys(const struct schema_table *table, const char *prefix)
+{
+	char inner[256];
+
+	for (size_t i = 0; i < table->n_keys; i++) {
+		const struct schema_key *key = &table->keys[i];
+		printf(".It Ic %s%s\n", prefix, key->path);
+		mdoc_print_text(key->help);
+		print_type(key);
+		print_default(key);
+		if (!prefix[0] && (key->example || key->items))
+			print_example(key);
+		if (!key->items)
+			continue;
+		snprintf(inner, sizeof(inner), "%s%s[].", prefix, key->path);
+		print_keys(key->items, inner);
+	}
 }
 
 int main(void)
 {
 	fputs(head, stdout);
-	for (size_t i = 0; i < schema_length; i++) {
-		printf(".It Ic %s\n", schema[i].path);
-		mdoc_print_text(schema[i].help);
-		print_type(&schema[i]);
-		print_default(&schema[i]);
-		if (schema[i].example)
-			print_example(&schema[i]);
-	}
+	print_keys(&config_schema, "");
 	fputs(tail, stdout);
 	return fflush(stdout) != 0;
 }

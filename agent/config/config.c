@@ -1,359 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * From YAML events to struct config, led by the schema. libyaml's events keep their line, so every
- * message has its place, and everything that is wrong with a file is said at once; only what is no
- * YAML, too deep or a second document ends the reading.
- *
- * A small part of YAML: one document of mappings, lists and scalars. Anchors, aliases and tags are
- * refused: nobody needs them here, and an alias can make a small file large. A section or list
- * without value is as if it were not there (all below it may be commented out); a scalar without
- * value is a mistake. libyaml (0.2.5) needs quadratic time for deep nesting, so depth is bounded
- * here. */
+ * A file or a text to a configuration, or none. */
 #include "config/config.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <yaml.h>
-
-#include "base/yaml_event.h"
 #include "config/schema.h"
 
 #define FILE_MAX	(1u << 20)
-#define DEPTH_MAX	16
-#define SECTIONS_MAX	16
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
-#define KEY_PATH_MAX	(2 * SCHEMA_PATH_MAX) /* one beside the schema is named by its beginning */
-
-struct reader {
-	const char *name;
-	const char *text;
-	size_t length;
-	yaml_parser_t parser;
-	yaml_event_t event;
-	bool has_event;
-	unsigned depth;
-	struct report *report;
-	struct config *config;
-	size_t lines[SCHEMA_MAX]; /* where a key stands, by its place in the schema; 0: nowhere */
-	struct {
-		char path[SCHEMA_PATH_MAX];
-		size_t line;
-	} sections[SECTIONS_MAX];
-	size_t n_sections;
-	bool is_refused;
-	int error; /* negative errno, or CONFIG_E_INVALID where the rest cannot be read */
-};
-
-/* "FILE:LINE: KEY" or "FILE:LINE"; NULL after recording that there is no memory. */
-static char *place_new(struct reader *reader, size_t line, const char *path)
-{
-	char *place;
-	int r = path[0] ? asprintf(&place, "%s:%zu: %s", reader->name, line, path)
-			: asprintf(&place, "%s:%zu", reader->name, line);
-
-	if (r >= 0)
-		return place;
-	reader->error = -ENOMEM;
-	return NULL;
-}
-
-PF_PRINTF(4, 5)
-static void say(struct reader *reader, size_t line, const char *path, const char *format, ...)
-{
-	char *place = place_new(reader, line, path);
-	char text[256];
-	va_list arguments;
-
-	reader->is_refused = true;
-	if (!place)
-		return;
-	va_start(arguments, format);
-	vsnprintf(text, sizeof(text), format, arguments);
-	va_end(arguments);
-	report_add(reader->report, place, "%s", text);
-	free(place);
-}
-
-static size_t event_line(const struct reader *reader)
-{
-	return reader->event.start_mark.line + 1;
-}
-
-/* libyaml knows the line of a mistake in YAML, but only the offset of one in the bytes. */
-static void say_parser_problem(struct reader *reader)
-{
-	const yaml_parser_t *parser = &reader->parser;
-	const char *problem = parser->problem ? parser->problem : "cannot be understood";
-	size_t line = parser->problem_mark.line + 1;
-
-	if (parser->error == YAML_READER_ERROR) {
-		line = 1;
-		for (size_t i = 0; i < parser->problem_offset && i < reader->length; i++)
-			line += reader->text[i] == '\n';
-	}
-	if (parser->context)
-		say(reader, line, "", "no YAML: %s %s", parser->context, problem);
-	else
-		say(reader, line, "", "no YAML: %s", problem);
-}
-
-static void check_event(struct reader *reader)
-{
-	switch (reader->event.type) {
-	case YAML_MAPPING_START_EVENT:
-	case YAML_SEQUENCE_START_EVENT: reader->depth++; break;
-	case YAML_MAPPING_END_EVENT:
-	case YAML_SEQUENCE_END_EVENT: reader->depth--; break;
-	default: break;
-	}
-	if (yaml_event_is_decorated(&reader->event))
-		say(reader, event_line(reader), "", "anchors, aliases and tags are not allowed");
-	if (reader->depth > DEPTH_MAX) {
-		say(reader, event_line(reader), "", "is nested deeper than %u levels", DEPTH_MAX);
-		reader->error = CONFIG_E_INVALID;
-	}
-}
-
-/* The next event, or false where there is none: reader->error is set then. */
-static bool next(struct reader *reader)
-{
-	if (reader->has_event)
-		yaml_event_delete(&reader->event);
-	reader->has_event = false;
-	if (reader->error)
-		return false;
-	if (!yaml_parser_parse(&reader->parser, &reader->event)) {
-		reader->error = CONFIG_E_INVALID;
-		if (reader->parser.error == YAML_MEMORY_ERROR)
-			reader->error = -ENOMEM;
-		else
-			say_parser_problem(reader);
-		return false;
-	}
-	reader->has_event = true;
-	check_event(reader);
-	return !reader->error;
-}
-
-/* Passes over the value that the current event begins. */
-static void skip(struct reader *reader)
-{
-	unsigned depth = 0;
-
-	do {
-		switch (reader->event.type) {
-		case YAML_MAPPING_START_EVENT:
-		case YAML_SEQUENCE_START_EVENT: depth++; break;
-		case YAML_MAPPING_END_EVENT:
-		case YAML_SEQUENCE_END_EVENT: depth--; break;
-		default: break;
-		}
-	} while (depth && next(reader));
-}
-
-/* Says what stands there instead of what should, and passes over it. */
-static void refuse_value(struct reader *reader, const char *path, const char *wanted)
-{
-	if (reader->event.type == YAML_ALIAS_EVENT)
-		return; /* said already */
-	say(reader, event_line(reader), path, "is %s, not %s",
-	    reader->event.type == YAML_MAPPING_START_EVENT    ? "a mapping"
-	    : reader->event.type == YAML_SEQUENCE_START_EVENT ? "a list"
-							      : "one value",
-	    wanted);
-	skip(reader);
-}
-
-static bool is_scalar(const struct reader *reader)
-{
-	return reader->event.type == YAML_SCALAR_EVENT;
-}
-
-/* Nothing, ~ or null without quotes. */
-static bool is_null(const struct reader *reader)
-{
-	if (!is_scalar(reader) || reader->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
-		return false;
-	const char *text = (const char *)reader->event.data.scalar.value;
-	return !text[0] || !strcmp(text, "~") || !strcmp(text, "null");
-}
-
-/* The scalar's text; NULL with a message where it holds a NUL byte ("\0" in double quotes). */
-static const char *scalar(struct reader *reader, const char *path)
-{
-	const char *text = (const char *)reader->event.data.scalar.value;
-
-	if (strlen(text) == reader->event.data.scalar.length)
-		return text;
-	say(reader, event_line(reader), path, "holds a NUL byte");
-	return NULL;
-}
-
-static void store(struct reader *reader, const struct schema_key *key, const char *path)
-{
-	if (!is_scalar(reader)) {
-		refuse_value(reader, path, "one value");
-		return;
-	}
-	if (is_null(reader)) {
-		say(reader, event_line(reader), path, "has no value");
-		return;
-	}
-	const char *text = scalar(reader, path);
-	char *place = text ? place_new(reader, event_line(reader), path) : NULL;
-	if (!place)
-		return;
-	const struct schema_value value = {
-		place, text, reader->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE};
-	int r = schema_store(key, &value, reader->config, reader->report);
-	free(place);
-	if (r == CONFIG_E_INVALID)
-		reader->is_refused = true;
-	else if (r < 0)
-		reader->error = r;
-}
-
-static void read_list(struct reader *reader, const struct schema_key *key)
-{
-	size_t maximum = schema_items_max(key);
-	char path[SCHEMA_PATH_MAX + 24];
-
-	if (is_null(reader))
-		return;
-	if (reader->event.type != YAML_SEQUENCE_START_EVENT) {
-		refuse_value(reader, key->path, "a list");
-		return;
-	}
-	schema_list_clear(key, reader->config);
-	for (size_t i = 0; next(reader) && reader->event.type != YAML_SEQUENCE_END_EVENT; i++) {
-		snprintf(path, sizeof(path), "%s[%zu]", key->path, i);
-		if (i == maximum)
-			say(reader, event_line(reader), path, "is too much: at most %zu", maximum);
-		if (i < maximum)
-			store(reader, key, path);
-		else
-			skip(reader);
-	}
-}
-
-static void read_value(struct reader *reader, const struct schema_key *key, size_t line)
-{
-	size_t *first = &reader->lines[key - schema];
-
-	if (*first) {
-		say(reader, line, key->path, "stands twice, first in line %zu", *first);
-		skip(reader);
-		return;
-	}
-	*first = line;
-	if (schema_is_list(key))
-		read_list(reader, key);
-	else
-		store(reader, key, key->path);
-}
-
-/* A full report names nothing more, so nothing is looked for: that would take long. */
-static void say_unknown(struct reader *reader, size_t line, const char *path)
-{
-	char nearest[SCHEMA_PATH_MAX];
-
-	if (!reader->report->n_left_out && schema_nearest(path, nearest))
-		say(reader, line, path, "no such key; did you mean %s?", nearest);
-	else
-		say(reader, line, path, "no such key");
-}
-
-static void read_mapping(struct reader *reader, const char *prefix);
-
-static void read_section(struct reader *reader, const char *path, size_t line)
-{
-	for (size_t i = 0; i < reader->n_sections; i++) {
-		if (strcmp(reader->sections[i].path, path) != 0)
-			continue;
-		say(reader, line, path, "stands twice, first in line %zu",
-		    reader->sections[i].line);
-		skip(reader);
-		return;
-	}
-	if (reader->n_sections < SECTIONS_MAX) {
-		snprintf(reader->sections[reader->n_sections].path, SCHEMA_PATH_MAX, "%.63s", path);
-		reader->sections[reader->n_sections++].line = line;
-	}
-	if (reader->event.type == YAML_MAPPING_START_EVENT)
-		read_mapping(reader, path);
-	else if (!is_null(reader))
-		refuse_value(reader, path, "a mapping");
-}
-
-/* The key of the current event and its value. Sections are at most as deep as the schema's: an
- * unknown one is passed over, so the recursion is bounded. */
-static void read_entry(struct reader *reader, const char *prefix)
-{
-	size_t line = event_line(reader);
-	char path[KEY_PATH_MAX];
-
-	if (!is_scalar(reader)) {
-		refuse_value(reader, prefix, "a key");
-		if (next(reader))
-			skip(reader);
-		return;
-	}
-	const char *word = scalar(reader, prefix);
-	bool is_nested = word && !strchr(word, '.');
-	snprintf(path, sizeof(path), "%s%s%.60s", prefix, prefix[0] ? "." : "", word ? word : "");
-	const struct schema_key *key = is_nested ? schema_find(path) : NULL;
-	bool is_section = is_nested && schema_is_section(path);
-	if (!next(reader))
-		return;
-	if (key) {
-		read_value(reader, key, line);
-	} else if (is_section) {
-		read_section(reader, path, line);
-	} else {
-		if (is_nested)
-			say_unknown(reader, line, path);
-		else if (word)
-			say(reader, line, path, "no such key; keys are nested, not joined by dots");
-		skip(reader);
-	}
-}
-
-static void read_mapping(struct reader *reader, const char *prefix)
-{
-	while (next(reader) && reader->event.type != YAML_MAPPING_END_EVENT)
-		read_entry(reader, prefix);
-}
-
-static void read_document(struct reader *reader)
-{
-	if (!next(reader) || !next(reader)) /* stream start */
-		return;
-	if (reader->event.type == YAML_STREAM_END_EVENT)
-		return;
-	if (!next(reader)) /* document start */
-		return;
-	if (reader->event.type == YAML_MAPPING_START_EVENT)
-		read_mapping(reader, "");
-	else if (!is_null(reader))
-		refuse_value(reader, "", "a mapping of keys");
-	if (!next(reader) || !next(reader)) /* document end */
-		return;
-	if (reader->event.type != YAML_STREAM_END_EVENT)
-		say(reader, event_line(reader), "", "a second document begins");
-}
 
 int config_parse(const char *name, const char *text, size_t length, struct report *report,
 		 struct config **ret_config)
 {
-	struct reader reader = {.name = name, .text = text, .length = length, .report = report};
-
 	if (length > FILE_MAX) {
 		report_add(report, name, "is larger than 1 MiB");
 		return CONFIG_E_INVALID;
@@ -361,28 +26,18 @@ int config_parse(const char *name, const char *text, size_t length, struct repor
 	/* libyaml takes "---" after a byte order mark for a word. */
 	if (length >= strlen(BYTE_ORDER_MARK) &&
 	    !memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK))) {
-		reader.text += strlen(BYTE_ORDER_MARK);
-		reader.length -= strlen(BYTE_ORDER_MARK);
+		text += strlen(BYTE_ORDER_MARK);
+		length -= strlen(BYTE_ORDER_MARK);
 	}
-	reader.config = calloc(1, sizeof(*reader.config));
-	if (!reader.config || !yaml_parser_initialize(&reader.parser)) {
-		free(reader.config);
-		return -ENOMEM;
-	}
-	reader.error = schema_defaults(reader.config);
-	yaml_parser_set_input_string(&reader.parser, (const unsigned char *)reader.text,
-				     reader.length);
-	yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-	read_document(&reader);
-	if (reader.has_event)
-		yaml_event_delete(&reader.event);
-	yaml_parser_delete(&reader.parser);
-	if (reader.error || reader.is_refused) {
-		config_free(reader.config);
-		return reader.error < 0 ? reader.error : CONFIG_E_INVALID;
-	}
-	*ret_config = reader.config;
-	return 0;
+	struct config *config = calloc(1, sizeof(*config));
+	int r = config ? object_defaults(&config_schema, config) : -ENOMEM;
+	if (r == 0)
+		r = config_fill(name, text, length, report, config);
+	if (r == 0)
+		*ret_config = config;
+	else
+		config_free(config);
+	return r;
 }
 
 /* At most one byte more than is allowed, so that a file that grows while it is read stays bounded.

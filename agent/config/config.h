@@ -9,12 +9,14 @@
 #include <podfence/attributes.h>
 #include <podfence/address.h>
 
+#include "base/destination.h"
 #include "base/report.h"
+#include "kube/selector.h"
 
 /* The configuration file as one plain value. Every field has its default before a file is read; the
  * schema table in schema.c is the only place that knows keys, defaults, ranges and help. */
 
-enum config_mode { CONFIG_MODE_AUDIT, CONFIG_MODE_DENY };
+enum config_mode { CONFIG_MODE_AUDIT, CONFIG_MODE_DENY, CONFIG_MODE_OFF };
 enum config_source { CONFIG_SOURCE_NONE, CONFIG_SOURCE_KUBECONFIG, CONFIG_SOURCE_IN_CLUSTER };
 enum config_switch { CONFIG_OFF, CONFIG_ON };
 enum config_action { CONFIG_ACTION_DROP, CONFIG_ACTION_REJECT };
@@ -32,6 +34,37 @@ struct prefix_list {
 struct number_list {
 	uint32_t *numbers;
 	size_t n_numbers;
+};
+
+struct destination_list {
+	struct destination *destinations;
+	size_t n_destinations;
+};
+
+/* Whom of the pods the default is another for. */
+struct default_override {
+	struct label_selector namespaces; /* namespaceSelector */
+	enum config_mode mode;
+	enum config_action action;
+};
+
+struct default_override_list {
+	struct default_override *overrides;
+	size_t n_overrides;
+};
+
+/* Systemd units and other cgroups that are endpoints, beside pods. */
+struct unit_rule {
+	char *name;
+	struct string_list match; /* globs: of a unit's name, or of a path that begins with "/" */
+	enum config_mode mode;
+	enum config_action action;
+	struct destination_list allow;
+};
+
+struct unit_rule_list {
+	struct unit_rule *rules;
+	size_t n_rules;
 };
 
 struct config {
@@ -60,9 +93,13 @@ struct config {
 		char *directory; /* policies.directory: manifests; "": none */
 	} policies;
 	struct {
-		enum config_mode mode;	   /* default.mode: audit | deny */
-		enum config_action action; /* default.action: drop | reject */
-	} fallback;			   /* "default" in the file */
+		enum config_mode mode;			/* default.mode: audit | deny | off */
+		enum config_action action;		/* default.action: drop | reject */
+		enum config_switch ceiling;		/* default.ceiling: on | off */
+		struct destination_list allow;		/* default.allow: for every endpoint */
+		struct default_override_list overrides; /* default.overrides: the first that fits */
+	} fallback;					/* "default" in the file */
+	struct unit_rule_list units;			/* the first that matches */
 	struct {
 		struct string_list
 			uplinks; /* network.uplinks: device names; empty: derived from routes */

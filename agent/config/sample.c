@@ -18,15 +18,16 @@ static unsigned depth_of(const char *path, const char *end)
 }
 
 /* The sections of this key that the key before it was not in. */
-static void print_sections(const char *path, const char *before, FILE *stream)
+static void print_sections(const char *path, const char *before, int indent, const char *sign,
+			   FILE *stream)
 {
 	const char *word = path;
 
 	for (const char *dot = strchr(path, '.'); dot; word = dot + 1, dot = strchr(word, '.')) {
 		if (!strncmp(before, path, (size_t)(dot - path) + 1))
 			continue;
-		unsigned depth = depth_of(path, dot);
-		fprintf(stream, "%s%*s%.*s:\n", depth ? "" : "\n", 2 * (int)depth, "",
+		int column = indent + 2 * (int)depth_of(path, dot);
+		fprintf(stream, "%s%*s%s%.*s:\n", column ? "" : "\n", column, "", sign,
 			(int)(dot - word), word);
 	}
 }
@@ -52,7 +53,8 @@ static void print_help(const struct schema_key *key, int indent, FILE *stream)
 static void print_default(const struct schema_key *key, FILE *stream)
 {
 	if (!schema_is_list(key)) {
-		fprintf(stream, "%s\n", key->fallback[0] ? key->fallback : "\"\"");
+		const char *fallback = schema_fallback(key);
+		fprintf(stream, "%s\n", fallback[0] ? fallback : "\"\"");
 		return;
 	}
 	fputc('[', stream);
@@ -61,24 +63,48 @@ static void print_default(const struct schema_key *key, FILE *stream)
 	fputs("]\n", stream);
 }
 
-void config_print_sample(FILE *stream)
+static void print_keys(const struct schema_table *table, int indent, bool is_item, FILE *stream);
+
+static void print_key(const struct schema_key *key, int indent, const char *sign, FILE *stream)
+{
+	const char *dot = strrchr(key->path, '.'), *word = dot ? dot + 1 : key->path;
+
+	fprintf(stream, "%*s%s%s:", indent, "", sign, word);
+	if (key->type == SCHEMA_OBJECT_LIST) {
+		fputc('\n', stream);
+		print_keys(key->items, indent + 2, true, stream);
+		return;
+	}
+	fputc(' ', stream);
+	if (key->example)
+		fprintf(stream, "%s\n", key->example);
+	else
+		print_default(key, stream);
+}
+
+/* Of a list of objects one item is shown, commented: its first key comes after a dash. */
+static void print_keys(const struct schema_table *table, int indent, bool is_item, FILE *stream)
 {
 	const char *before = "";
 
+	for (size_t i = 0; i < table->n_keys; i++) {
+		const struct schema_key *key = &table->keys[i];
+		int depth = (int)depth_of(key->path, key->path + strlen(key->path));
+		int column = indent + 2 * depth + (is_item && i ? 2 : 0);
+		bool is_shown = is_item || key->example || key->type == SCHEMA_OBJECT_LIST;
+		print_sections(key->path, before, column - 2 * depth, is_item ? "#" : "", stream);
+		if (!is_item && !depth)
+			fputc('\n', stream);
+		print_help(key, column, stream);
+		print_key(key, column, is_item && !i ? "#- " : is_shown ? "#" : "", stream);
+		before = key->path;
+	}
+}
+
+void config_print_sample(FILE *stream)
+{
 	fputs("# podfence.yaml: every key with its default. A key that is commented out shows an\n"
 	      "# example. podfenced --check --config FILE says what is wrong with a file.\n",
 	      stream);
-	for (size_t i = 0; i < schema_length; i++) {
-		const struct schema_key *key = &schema[i];
-		const char *word = strrchr(key->path, '.') + 1;
-		int indent = 2 * (int)depth_of(key->path, word);
-		print_sections(key->path, before, stream);
-		print_help(key, indent, stream);
-		fprintf(stream, "%*s%s%s: ", indent, "", key->example ? "#" : "", word);
-		if (key->example)
-			fprintf(stream, "%s\n", key->example);
-		else
-			print_default(key, stream);
-		before = key->path;
-	}
+	print_keys(&config_schema, 0, false, stream);
 }

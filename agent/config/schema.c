@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * The schema table. To add a key, add a field to struct config and a row here: parsing, default,
- * range, message and sample file follow from the row. */
+ * The schema tables. To add a key, add a field to struct config and a row here: parsing, default, range,
+ * message, sample file and manual page follow from the row. A list of objects is a row with a table for its
+ * items, made the same way. */
 #include "config/schema.h"
 
 #include <stddef.h>
@@ -13,13 +14,48 @@
 
 #define AT(field) offsetof(struct config, field)
 
-static const char *const modes[] = {"audit", "deny", NULL};
+static const char *const modes[] = {"audit", "deny", "off", NULL};
 static const char *const sources[] = {"none", "kubeconfig", "in-cluster", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 static const char *const actions[] = {"drop", "reject", NULL};
 
+#define N(array)	(sizeof(array) / sizeof((array)[0]))
+#define OVERRIDE(field) offsetof(struct default_override, field)
+#define UNIT(field)	offsetof(struct unit_rule, field)
+
 /* path, type, offset, minimum, maximum, default, words, help, example */
-const struct schema_key schema[] = {
+static const struct schema_key override_keys[] = {
+	{"namespaceSelector", SCHEMA_SELECTOR, OVERRIDE(namespaces), 0, 0, "", NULL,
+	 "Labels of the pods' namespaces, as kubectl takes them after -l.",
+	 "kubernetes.io/metadata.name in (kube-system)", .is_required = true},
+	{"mode", SCHEMA_ENUM, OVERRIDE(mode), 0, 0, "", modes,
+	 "Instead of default.mode; off: only policies are in force.", "audit",
+	 .inherits = "default.mode"},
+	{"action", SCHEMA_ENUM, OVERRIDE(action), 0, 0, "", actions, "Instead of default.action.",
+	 "drop", .inherits = "default.action"},
+};
+static const struct schema_table override_items = {override_keys, N(override_keys),
+						   sizeof(struct default_override)};
+
+static const struct schema_key unit_keys[] = {
+	{"name", SCHEMA_STRING, UNIT(name), 0, 63, "", NULL, "What this entry is called in events.",
+	 "mail", .is_required = true, .is_unique = true},
+	{"match", SCHEMA_UNIT_LIST, UNIT(match), 0, 64, "", NULL,
+	 "Globs of units' names, wherever they run, or, with a slash at the beginning, of paths "
+	 "below cgroupRoot; what runs below a match belongs to it.",
+	 "[\"postfix@*.service\", /system.slice/dovecot.service]", .is_required = true},
+	{"mode", SCHEMA_ENUM, UNIT(mode), 0, 0, "", modes,
+	 "What their external destinations meet; off: they are not judged.", "deny",
+	 .inherits = "default.mode"},
+	{"action", SCHEMA_ENUM, UNIT(action), 0, 0, "", actions, "How a denied packet is stopped.",
+	 "reject", .inherits = "default.action"},
+	{"allow", SCHEMA_DESTINATION_LIST, UNIT(allow), 0, 1024, "", NULL,
+	 "What they may reach, beside default.allow.",
+	 "[\"203.0.113.0/24:25/tcp\", \"[2001:db8::/32]:25/tcp\"]"},
+};
+static const struct schema_table unit_items = {unit_keys, N(unit_keys), sizeof(struct unit_rule)};
+
+static const struct schema_key keys[] = {
 	{"node.name", SCHEMA_NAME, AT(node.name), 0, 0, "", NULL,
 	 "Name of this node in the cluster; empty: $NODE_NAME, else the host name.", NULL},
 	{"node.cgroupRoot", SCHEMA_PATH, AT(node.cgroup_root), 0, 0, "", NULL,
@@ -58,10 +94,29 @@ const struct schema_key schema[] = {
 	 "beside those of the API; read again when they change; empty: none. It may be missing.",
 	 NULL},
 	{"default.mode", SCHEMA_ENUM, AT(fallback.mode), 0, 0, "audit", modes,
-	 "What external destinations meet: audit records and lets pass, deny stops.", NULL},
+	 "What external destinations meet: audit records and lets pass, deny stops, off leaves it "
+	 "to policies.",
+	 NULL},
 	{"default.action", SCHEMA_ENUM, AT(fallback.action), 0, 0, "drop", actions,
 	 "How a denied packet is stopped: drop, or reject (TCP reset, ICMP admin-prohibited).",
 	 NULL},
+	{"default.ceiling", SCHEMA_ENUM, AT(fallback.ceiling), 0, 0, "on", switches,
+	 "Whether a NetworkPolicy may only narrow what the Admin tier and this configuration "
+	 "leave open; off: it may open more.",
+	 NULL},
+	{"default.allow", SCHEMA_DESTINATION_LIST, AT(fallback.allow), 0, 1024, "", NULL,
+	 "External destinations that every endpoint may reach: NETWORK[:PORT[-PORT][/PROTOCOL]], "
+	 "IPv6 in brackets where ports follow; ports without a protocol (tcp, udp, sctp) are of "
+	 "TCP and UDP.",
+	 "[\"198.51.100.7:443/tcp\", \"[2001:db8:1::/48]:123/udp\", 203.0.113.0/24]"},
+	{"default.overrides", SCHEMA_OBJECT_LIST, AT(fallback.overrides), 0, 64, "", NULL,
+	 "Another default for pods of some namespaces; the first that selects the namespace "
+	 "counts.",
+	 NULL, .items = &override_items},
+	{"units", SCHEMA_OBJECT_LIST, AT(units), 0, 256, "", NULL,
+	 "Systemd units and other cgroups of this node that are judged like pods, with or without "
+	 "Kubernetes; the first that matches counts.",
+	 NULL, .items = &unit_items},
 	{"network.uplinks", SCHEMA_DEVICE_LIST, AT(network.uplinks), 0, 64, "", NULL,
 	 "Devices that lead out of the node; empty: those of default and inter-node routes.",
 	 "[eth0]"},
@@ -115,23 +170,23 @@ const struct schema_key schema[] = {
 	{"events.clusterName", SCHEMA_STRING, AT(events.cluster_name), 0, 253, "", NULL,
 	 "orchestrator.cluster.name of the events.", "production"},
 };
-const size_t schema_length = sizeof(schema) / sizeof(schema[0]);
-_Static_assert(sizeof(schema) / sizeof(schema[0]) <= SCHEMA_MAX, "a reader's marks");
+const struct schema_table config_schema = {keys, N(keys), sizeof(struct config)};
+_Static_assert(N(keys) <= SCHEMA_MAX, "a reader's marks");
 
-const struct schema_key *schema_find(const char *path)
+const struct schema_key *schema_find(const struct schema_table *table, const char *path)
 {
-	for (size_t i = 0; i < schema_length; i++)
-		if (!strcmp(schema[i].path, path))
-			return &schema[i];
+	for (size_t i = 0; i < table->n_keys; i++)
+		if (!strcmp(table->keys[i].path, path))
+			return &table->keys[i];
 	return NULL;
 }
 
-bool schema_is_section(const char *path)
+bool schema_is_section(const struct schema_table *table, const char *path)
 {
 	size_t n = strlen(path);
 
-	for (size_t i = 0; i < schema_length; i++)
-		if (!strncmp(schema[i].path, path, n) && schema[i].path[n] == '.')
+	for (size_t i = 0; i < table->n_keys; i++)
+		if (!strncmp(table->keys[i].path, path, n) && table->keys[i].path[n] == '.')
 			return true;
 	return false;
 }
@@ -146,6 +201,11 @@ size_t schema_items_max(const struct schema_key *key)
 	return key->type == SCHEMA_NUMBER_LIST ? SCHEMA_NUMBERS_MAX : key->maximum;
 }
 
+const char *schema_fallback(const struct schema_key *key)
+{
+	return key->inherits ? schema_find(&config_schema, key->inherits)->fallback : key->fallback;
+}
+
 static const char *last_word(const char *path)
 {
 	const char *dot = strrchr(path, '.');
@@ -155,15 +215,16 @@ static const char *last_word(const char *path)
 
 /* Paths are compared by their distance; the right word in the wrong section is the second best
  * guess. */
-bool schema_nearest(const char *path, char ret_nearest[static SCHEMA_PATH_MAX])
+bool schema_nearest(const struct schema_table *table, const char *path,
+		    char ret_nearest[static SCHEMA_PATH_MAX])
 {
 	const char *word = last_word(path);
 	unsigned best = (unsigned)(strnlen(word, 5) + 1) / 2 + 1;
 	bool is_found = false;
 
-	for (size_t i = 0; i < schema_length; i++) {
+	for (size_t i = 0; i < table->n_keys; i++) {
 		char known[SCHEMA_PATH_MAX];
-		snprintf(known, sizeof(known), "%s", schema[i].path);
+		snprintf(known, sizeof(known), "%s", table->keys[i].path);
 		for (char *end = known + strlen(known); end; end = strrchr(known, '.')) {
 			*end = '\0';
 			unsigned d = near_distance(path, known);

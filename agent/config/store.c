@@ -12,20 +12,18 @@
 
 #include "base/name.h"
 #include "config/schema.h"
+#include "kube/selector_text.h"
 
 #define DEVICE_NAME_MAX 15 /* IFNAMSIZ - 1 */
+#define GLOB_STARS_MAX	8  /* each may be tried at each place */
 
 /* What the functions of this file hand to each other. */
 struct store {
 	const struct schema_key *key;
+	void *object;
 	const struct schema_value *value;
 	struct report *report;
 };
-
-static void *field_at(const struct schema_key *key, struct config *config)
-{
-	return (char *)config + key->offset;
-}
 
 /* "VALUE" why */
 static int refuse(const struct store *store, const char *why)
@@ -56,6 +54,8 @@ static int store_string(const struct store *store, char **field)
 
 	if (has_control_character(text))
 		return refuse(store, "holds a control character");
+	if (store->key->is_required && !text[0])
+		return refuse(store, "is empty");
 	if (store->key->type == SCHEMA_PATH && text[0] && text[0] != '/')
 		return refuse(store, "is no absolute path");
 	if (store->key->type == SCHEMA_NAME && text[0] && !name_is_subdomain(text))
@@ -80,7 +80,12 @@ static int store_enum(const struct store *store, unsigned *field)
 			*field = i;
 			return 0;
 		}
-		strncat(choices, i ? " or " : "is not ", sizeof(choices) - strlen(choices) - 1);
+		bool is_last = !store->key->words[i + 1];
+		strncat(choices,
+			!i	  ? "is not "
+			: is_last ? " or "
+				  : ", ",
+			sizeof(choices) - strlen(choices) - 1);
 		strncat(choices, store->key->words[i], sizeof(choices) - strlen(choices) - 1);
 	}
 	return refuse(store, choices);
@@ -108,15 +113,13 @@ static int store_number(const struct store *store, uint32_t *ret_number)
 	return 0;
 }
 
-static int list_push(void **items, size_t *n, size_t size, const void *item)
+static int list_push(const struct store *store, const void *item, size_t size)
 {
-	void *grown = reallocarray(*items, *n + 1, size);
+	void *room = object_list_grow(store->key, store->object);
 
-	if (!grown)
+	if (!room)
 		return -ENOMEM;
-	*items = grown;
-	memcpy((char *)grown + *n * size, item, size);
-	(*n)++;
+	memcpy(room, item, size);
 	return 0;
 }
 
@@ -144,17 +147,37 @@ static bool is_cgroup_path(const char *text)
 	}
 }
 
-static int store_text_item(const struct store *store, struct string_list *list)
+/* "postfix@*.service", or a path below the cgroup root: "/system.slice/foo.slice/" and a star. */
+static const char *glob_problem(const char *text)
+{
+	size_t n_stars = 0;
+
+	for (const char *c = text; *c; c++)
+		n_stars += *c == '*';
+	if (n_stars > GLOB_STARS_MAX)
+		return "has more than 8 stars";
+	if (text[0] == '/' && !is_cgroup_path(text + 1))
+		return "is no path below the cgroup root";
+	if (text[0] != '/' && strchr(text, '/'))
+		return "is a path; paths begin with a slash, names of units have none";
+	if (text[0] != '/' && !is_cgroup_path(text))
+		return "is no name of a unit";
+	return NULL;
+}
+
+static int store_text_item(const struct store *store)
 {
 	const char *text = store->value->text;
+	const char *problem = store->key->type == SCHEMA_UNIT_LIST ? glob_problem(text) : NULL;
 
 	if (store->key->type == SCHEMA_DEVICE_LIST && !is_device_name(text))
-		return refuse(store, "is no device name");
+		problem = "is no device name";
 	if (store->key->type == SCHEMA_CGROUP_LIST && !is_cgroup_path(text))
-		return refuse(store, "is no path below the cgroup root");
+		problem = "is no path below the cgroup root";
+	if (problem)
+		return refuse(store, problem);
 	char *copy = strdup(text);
-	int r = copy ? list_push((void **)&list->strings, &list->n_strings, sizeof(copy), &copy)
-		     : -ENOMEM;
+	int r = copy ? list_push(store, &copy, sizeof(copy)) : -ENOMEM;
 	if (r < 0)
 		free(copy);
 	return r;
@@ -192,7 +215,7 @@ static int check_nat64(const struct store *store, const struct pf_prefix *prefix
 	return refuse_bare(store, "is no NAT64 prefix: IPv6 and /96");
 }
 
-static int store_prefix_item(const struct store *store, struct prefix_list *list)
+static int store_prefix_item(const struct store *store)
 {
 	struct pf_prefix prefix;
 	int r = 0;
@@ -207,24 +230,46 @@ static int store_prefix_item(const struct store *store, struct prefix_list *list
 		r = check_nat64(store, &prefix);
 	else if (!prefix.length)
 		r = refuse_bare(store, "is every address: nothing would be external");
-	return r ? r
-		 : list_push((void **)&list->prefixes, &list->n_prefixes, sizeof(prefix), &prefix);
+	return r ? r : list_push(store, &prefix, sizeof(prefix));
 }
 
-static int store_number_item(const struct store *store, struct number_list *list)
+static int store_number_item(const struct store *store)
 {
 	uint32_t number;
 	int r = store_number(store, &number);
 
-	return r ? r
-		 : list_push((void **)&list->numbers, &list->n_numbers, sizeof(number), &number);
+	return r ? r : list_push(store, &number, sizeof(number));
 }
 
-int schema_store(const struct schema_key *key, const struct schema_value *value,
-		 struct config *config, struct report *report)
+static int store_destination_item(const struct store *store)
 {
-	const struct store store = {key, value, report};
-	void *field = field_at(key, config);
+	struct destination destination;
+	int r = destination_parse(store->value->text, &destination);
+
+	return r ? refuse(store, destination_error(r))
+		 : list_push(store, &destination, sizeof(destination));
+}
+
+static int store_selector(const struct store *store, struct label_selector *field)
+{
+	struct label_selector selector;
+	const char *why;
+	int r = label_selector_parse(store->value->text, &selector, &why);
+
+	if (r == SELECTOR_E_INVALID)
+		return refuse(store, why);
+	if (r < 0)
+		return r;
+	label_selector_done(field);
+	*field = selector;
+	return 0;
+}
+
+int schema_store(const struct schema_key *key, const struct schema_value *value, void *object,
+		 struct report *report)
+{
+	const struct store store = {key, object, value, report};
+	void *field = (char *)object + key->offset;
 
 	switch (key->type) {
 	case SCHEMA_STRING:
@@ -232,80 +277,15 @@ int schema_store(const struct schema_key *key, const struct schema_value *value,
 	case SCHEMA_PATH: return store_string(&store, field);
 	case SCHEMA_ENUM: return store_enum(&store, field);
 	case SCHEMA_NUMBER: return store_number(&store, field);
-	case SCHEMA_CGROUP_LIST:
-	case SCHEMA_DEVICE_LIST: return store_text_item(&store, field);
-	case SCHEMA_PREFIX_LIST:
-	case SCHEMA_NAT64_LIST: return store_prefix_item(&store, field);
-	case SCHEMA_NUMBER_LIST: return store_number_item(&store, field);
-	}
-	return -EINVAL;
-}
-
-void schema_list_clear(const struct schema_key *key, struct config *config)
-{
-	struct string_list *strings = field_at(key, config);
-	struct prefix_list *prefixes = field_at(key, config);
-	struct number_list *numbers = field_at(key, config);
-
-	switch (key->type) {
+	case SCHEMA_SELECTOR: return store_selector(&store, field);
 	case SCHEMA_CGROUP_LIST:
 	case SCHEMA_DEVICE_LIST:
-		for (size_t i = 0; i < strings->n_strings; i++)
-			free(strings->strings[i]);
-		free(strings->strings);
-		*strings = (struct string_list){};
-		break;
+	case SCHEMA_UNIT_LIST: return store_text_item(&store);
 	case SCHEMA_PREFIX_LIST:
-	case SCHEMA_NAT64_LIST:
-		free(prefixes->prefixes);
-		*prefixes = (struct prefix_list){};
-		break;
-	case SCHEMA_NUMBER_LIST:
-		free(numbers->numbers);
-		*numbers = (struct number_list){};
-		break;
-	default: break;
+	case SCHEMA_NAT64_LIST: return store_prefix_item(&store);
+	case SCHEMA_NUMBER_LIST: return store_number_item(&store);
+	case SCHEMA_DESTINATION_LIST: return store_destination_item(&store);
+	case SCHEMA_OBJECT_LIST: break; /* has no value of one word */
 	}
-}
-
-static int default_store(const struct schema_key *key, struct config *config, struct report *report)
-{
-	char text[128], *rest = text;
-	int r = 0;
-
-	snprintf(text, sizeof(text), "%s", key->fallback);
-	if (!schema_is_list(key))
-		return schema_store(key, &(struct schema_value){key->path, text, false}, config,
-				    report);
-	for (char *item; !r && (item = strsep(&rest, " "));)
-		if (item[0])
-			r = schema_store(key, &(struct schema_value){key->path, item, false},
-					 config, report);
-	return r;
-}
-
-int schema_defaults(struct config *config)
-{
-	struct report report;
-	int r = 0;
-
-	report_init(&report);
-	for (size_t i = 0; i < schema_length && !r; i++)
-		r = default_store(&schema[i], config, &report);
-	report_done(&report);
-	return r > 0 ? -EINVAL : r;
-}
-
-struct config *config_free(struct config *config)
-{
-	if (!config)
-		return NULL;
-	for (size_t i = 0; i < schema_length; i++) {
-		if (schema_is_list(&schema[i]))
-			schema_list_clear(&schema[i], config);
-		else if (schema[i].type <= SCHEMA_PATH)
-			free(*(char **)field_at(&schema[i], config));
-	}
-	free(config);
-	return NULL;
+	return -EINVAL;
 }

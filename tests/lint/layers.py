@@ -16,7 +16,7 @@ MAY_INCLUDE: dict[str, set[str] | str] = {
     "include": set(),
     "nft": {"include"},
     "base": {"include"},
-    "config": {"include", "base"},
+    "config": {"include", "base", "kube/selector.h", "kube/selector_text.h"},
     "http": {"include", "base"},
     "kube": {"include", "base", "http"},
     "node": {"include", "base"},

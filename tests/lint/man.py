@@ -32,7 +32,10 @@ def lint(check: source.tap.Tap) -> None:
     for option in named_in("agent/podfenced.c", r'^\t\t\{"(\w+)", \w+_argument'):
         check.check(f".It Fl -{option}" in text["podfenced.8"], f"podfenced.8 knows --{option}")
     for key in named_in("agent/config/schema.c", r'^\t\{"([\w.]+)", SCHEMA_'):
-        check.check(f".It Ic {key}\n" in text["podfence.yaml.5"], f"podfence.yaml.5 knows {key}")
+        item = rf"^\.It Ic (\S+\[\]\.)?{re.escape(key)}$"
+        check.check(re.search(item, text["podfence.yaml.5"], re.M),
+                    f"podfence.yaml.5 knows {key}")
+
 
 
 source.main(lint, "mandoc")

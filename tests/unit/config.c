@@ -48,6 +48,10 @@ static void assert_defaults(const struct config *config)
 	assert_string_equal(config->pods.file, "");
 	assert_int_equal(config->fallback.mode, CONFIG_MODE_AUDIT);
 	assert_int_equal(config->fallback.action, CONFIG_ACTION_DROP);
+	assert_int_equal(config->fallback.ceiling, CONFIG_ON);
+	assert_int_equal(config->fallback.allow.n_destinations, 0);
+	assert_int_equal(config->fallback.overrides.n_overrides, 0);
+	assert_int_equal(config->units.n_rules, 0);
 	assert_int_equal(config->network.uplinks.n_strings, 0);
 	assert_int_equal(config->network.internal.n_prefixes, 0);
 	assert_int_equal(config->network.pod_cidrs.n_prefixes, 0);
@@ -82,6 +86,8 @@ static void nothing_said_is_the_default(void **state)
 		"network:\n",
 		"network:\n  internal:\n  tunnels:\n    udpPorts:\n    protocols: ~\n",
 		"node: {}\nevents: null\n",
+		"units:\ndefault:\n  overrides:\n",
+		"units: []\ndefault: {overrides: [], allow: ~}\n",
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -160,6 +166,52 @@ static void everything_can_be_said(void **state)
 	config_free(config);
 }
 
+static void lists_of_objects_are_read(void **state)
+{
+	char text[DESTINATION_TEXT];
+	/* The order of keys means nothing: what is inherited stands below. */
+	struct config *config = parse_good("units:\n"
+					   "  - {name: a, match: [a.service, '/x.slice/*']}\n"
+					   "  - name: b\n"
+					   "    mode: off\n"
+					   "    action: drop\n"
+					   "    allow: [203.0.113.0/24, '[2001:db8::]:25-26/tcp']\n"
+					   "    match: [b@*.service]\n"
+					   "default:\n"
+					   "  overrides:\n"
+					   "    - namespaceSelector: a=b\n"
+					   "    - {namespaceSelector: '', mode: audit}\n"
+					   "  mode: deny\n"
+					   "  action: reject\n"
+					   "  ceiling: off\n"
+					   "  allow: ['198.51.100.7:53/udp']\n");
+	const struct unit_rule *units = config->units.rules;
+	const struct default_override *overrides = config->fallback.overrides.overrides;
+
+	assert_int_equal(config->units.n_rules, 2);
+	assert_string_equal(units[0].name, "a");
+	assert_int_equal(units[0].match.n_strings, 2);
+	assert_string_equal(units[0].match.strings[1], "/x.slice/*");
+	assert_int_equal(units[0].mode, CONFIG_MODE_DENY);
+	assert_int_equal(units[0].action, CONFIG_ACTION_REJECT);
+	assert_int_equal(units[0].allow.n_destinations, 0);
+	assert_int_equal(units[1].mode, CONFIG_MODE_OFF);
+	assert_int_equal(units[1].action, CONFIG_ACTION_DROP);
+	assert_int_equal(units[1].allow.n_destinations, 2);
+	assert_string_equal(destination_format(&units[1].allow.destinations[1], text),
+			    "[2001:db8::/128]:25-26/tcp");
+	assert_int_equal(config->fallback.overrides.n_overrides, 2);
+	assert_int_equal(overrides[0].namespaces.n_requirements, 1);
+	assert_string_equal(overrides[0].namespaces.requirements[0].key, "a");
+	assert_int_equal(overrides[0].mode, CONFIG_MODE_DENY);
+	assert_int_equal(overrides[0].action, CONFIG_ACTION_REJECT);
+	assert_int_equal(overrides[1].namespaces.n_requirements, 0);
+	assert_int_equal(overrides[1].mode, CONFIG_MODE_AUDIT);
+	assert_int_equal(config->fallback.ceiling, CONFIG_OFF);
+	assert_int_equal(config->fallback.allow.n_destinations, 1);
+	config_free(config);
+}
+
 #define SECTION(section, line) section ":\n  " line "\n"
 #define NOT_A_NAME	       " is no name: lower case letters, digits, '-' and '.', at most 253\n"
 
@@ -205,10 +257,54 @@ static const struct {
 	 "f:4: network.podCIDRs[0]: has no value\nf:5: network.podCIDRs[1]: has no value\n"},
 	{"- a\n", "f:1: is a list, not a mapping of keys\n"},
 	{"words\n", "f:1: is one value, not a mapping of keys\n"},
+	/* lists of objects */
+	{"units: {name: a}\n", "f:1: units: is a mapping, not a list\n"},
+	{"units: [a, [b], ~]\n", "f:1: units[0]: is one value, not a mapping\n"
+				 "f:1: units[1]: is a list, not a mapping\n"
+				 "f:1: units[2]: is one value, not a mapping\n"},
+	{"units:\n  - name: a\n    match: [x]\n  - {}\n  - match: [y]\n",
+	 "f:4: units[1]: has no name\nf:4: units[1]: has no match\nf:5: units[2]: has no name\n"},
+	{"units:\n  - name: a\n    match: [x]\n    mdoe: deny\n    allow.x: 1\n",
+	 "f:4: units[0].mdoe: no such key; did you mean units[0].mode?\n"
+	 "f:5: units[0].allow.x: no such key; keys are nested, not joined by dots\n"},
+	{"units:\n  - name: a\n    match: [x]\n    mode: deny\n    mode: deny\n",
+	 "f:5: units[0].mode: stands twice, first in line 4\n"},
+	{"units:\n  - name: a\n    match: [x]\n  - name: b\n    match: [x]\n  - match: [x]\n    "
+	 "name: a\n",
+	 "f:7: units[2].name: is what another one of units says too\n"},
+	{"units:\n  - {name: '', match: []}\n  - {name: b, match: }\n  - name: c\n    match: "
+	 "c.service\n",
+	 "f:2: units[0].name: \"\" is empty\nf:2: units[0].match: is empty\n"
+	 "f:3: units[1].match: is empty\n"
+	 "f:5: units[2].match: is one value, not a list\n"},
+	{"units: [{name: a, match: [/, a/b, /a//b, /a/../b, '', .., '*********', \"a\\eb\"]}]\n",
+	 "f:1: units[0].match[0]: \"/\" is no path below the cgroup root\n"
+	 "f:1: units[0].match[1]: \"a/b\" is a path; paths begin with a slash, names of units have "
+	 "none\n"
+	 "f:1: units[0].match[2]: \"/a//b\" is no path below the cgroup root\n"
+	 "f:1: units[0].match[3]: \"/a/../b\" is no path below the cgroup root\n"
+	 "f:1: units[0].match[4]: \"\" is no name of a unit\n"
+	 "f:1: units[0].match[5]: \"..\" is no name of a unit\n"
+	 "f:1: units[0].match[6]: \"*********\" has more than 8 stars\n"
+	 "f:1: units[0].match[7]: \"a?b\" is no name of a unit\n"},
+	{"default:\n  overrides:\n    - mode: deny\n    - namespaceSelector: a in b\n      acton: "
+	 "drop\n",
+	 "f:3: default.overrides[0]: has no namespaceSelector\n"
+	 "f:4: default.overrides[1].namespaceSelector: \"a in b\" has something else than =, ==, "
+	 "!=, "
+	 "in (...) or notin (...) after a label key\n"
+	 "f:5: default.overrides[1].acton: no such key; did you mean "
+	 "default.overrides[1].action?\n"},
+	{SECTION("default", "allow: [203.0.113.1/24, '203.0.113.0/24:0', a]"),
+	 "f:2: default.allow[0]: \"203.0.113.1/24\" has host bits set\n"
+	 "f:2: default.allow[1]: \"203.0.113.0/24:0\" has no port from 1 to 65535 after the "
+	 "network\n"
+	 "f:2: default.allow[2]: \"a\" is no address or network in CIDR notation\n"},
 	/* scalars */
 	{SECTION("default", "mode: perhaps"),
-	 "f:2: default.mode: \"perhaps\" is not audit or deny\n"},
-	{SECTION("default", "mode: Deny"), "f:2: default.mode: \"Deny\" is not audit or deny\n"},
+	 "f:2: default.mode: \"perhaps\" is not audit, deny or off\n"},
+	{SECTION("default", "mode: Deny"),
+	 "f:2: default.mode: \"Deny\" is not audit, deny or off\n"},
 	{SECTION("default", "mode:"), "f:2: default.mode: has no value\n"},
 	{SECTION("default", "action: \"\""), "f:2: default.action: \"\" is not drop or reject\n"},
 	{SECTION("node", "name: ~"), "f:2: node.name: has no value\n"},
@@ -325,10 +421,10 @@ static const struct {
 	{"# \xc0\x80\n", "f:1: no YAML: invalid length of a UTF-8 sequence\n"},
 	{"%YAML 2.0\n---\n", "f:1: no YAML: found incompatible YAML document\n"},
 	/* all at once */
-	{"node:\n  nmae: x\n  name: X\nnflog:\n  group: none\ndefault:\n  mode: off\npods: x\n",
+	{"node:\n  nmae: x\n  name: X\nnflog:\n  group: none\ndefault:\n  mode: on\npods: x\n",
 	 "f:2: node.nmae: no such key; did you mean node.name?\n"
 	 "f:3: node.name: \"X\"" NOT_A_NAME "f:5: nflog.group: \"none\" is no whole number\n"
-	 "f:7: default.mode: \"off\" is not audit or deny\n"
+	 "f:7: default.mode: \"on\" is not audit, deny or off\n"
 	 "f:8: pods: is one value, not a mapping\n"},
 };
 
@@ -373,6 +469,7 @@ static void large_files_are_bounded(void **state)
 	assert_refused(text_repeat("network: {nat64: [", "'64:ff9b::/96', ", 70000, "]}\n"),
 		       "f: is larger");
 	assert_refused(text_repeat("", "k", 1000, ": 1\n"), "f:1: ");
+	assert_refused(text_repeat("units: [", "{}, ", 257, "]\n"), "f:1: units[0]: has no name\n");
 
 	char *text = text_repeat("", "#\n", 512 << 10, "");
 	config_free(parse_good(text));
@@ -425,6 +522,10 @@ static void the_examples_of_the_sample_are_good(void **state)
 	assert_int_equal(config->node.pod_roots.n_strings, 1);
 	assert_string_equal(config->pods.file, "/var/lib/podfence/pods.json");
 	assert_string_equal(config->events.cluster_name, "production");
+	assert_int_equal(config->units.n_rules, 1);
+	assert_int_equal(config->units.rules[0].allow.n_destinations, 2);
+	assert_int_equal(config->fallback.allow.n_destinations, 3);
+	assert_int_equal(config->fallback.overrides.n_overrides, 1);
 	config_free(config);
 }
 
@@ -474,6 +575,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_said_is_the_default),
 		cmocka_unit_test(everything_can_be_said),
+		cmocka_unit_test(lists_of_objects_are_read),
 		cmocka_unit_test(bad_files_are_refused),
 		cmocka_unit_test(large_files_are_bounded),
 		cmocka_unit_test(the_sample_is_the_default),
