@@ -15,6 +15,7 @@
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/object.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
@@ -165,6 +166,10 @@ static int set_attributes(const struct pf_set *set, struct nftnl_set *nftnl, uin
 		flags |= NFT_SET_CONCAT;
 	if (set->data != PF_DATA_NONE)
 		flags |= NFT_SET_MAP;
+	if (set->is_dynamic)
+		flags |= NFT_SET_EVAL;
+	if (set->timeout_seconds)
+		flags |= NFT_SET_TIMEOUT;
 	nftnl_set_set_u32(nftnl, NFTNL_SET_FAMILY, set->table->family);
 	nftnl_set_set_u32(nftnl, NFTNL_SET_FLAGS, flags);
 	nftnl_set_set_u32(nftnl, NFTNL_SET_KEY_TYPE, set->key_type);
@@ -178,6 +183,14 @@ static int set_attributes(const struct pf_set *set, struct nftnl_set *nftnl, uin
 	}
 	if (set->size)
 		nftnl_set_set_u32(nftnl, NFTNL_SET_DESC_SIZE, set->size);
+	if (set->timeout_seconds)
+		nftnl_set_set_u64(nftnl, NFTNL_SET_TIMEOUT, 1000ull * set->timeout_seconds);
+	if (set->has_counter) {
+		struct nftnl_expr *counter = nftnl_expr_alloc("counter");
+		if (!counter)
+			return -ENOMEM;
+		nftnl_set_add_expr(nftnl, counter);
+	}
 	if (set->is_interval && set->is_concatenation)
 		return set_field_lengths(set, nftnl);
 	return 0;

@@ -350,6 +350,47 @@ static void encode_log(struct encoder *encoder, const struct expression *express
 	nftnl_expr_set_u16(expr, NFTNL_EXPR_LOG_QTHRESHOLD, (uint16_t)expression->queue_threshold);
 }
 
+static void limit_set(struct nftnl_expr *expr, const struct pf_rate *rate)
+{
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_RATE, rate->per_second);
+	nftnl_expr_set_u64(expr, NFTNL_EXPR_LIMIT_UNIT, 1);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_BURST, rate->burst);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_LIMIT_FLAGS, 0);
+}
+
+static void encode_limit(struct encoder *encoder, const struct expression *expression)
+{
+	struct nftnl_expr *expr = expr_new(encoder, "limit");
+
+	if (expr)
+		limit_set(expr, &expression->rate);
+}
+
+/* The counter of an element is the set's; a rate is the rule's. */
+static void encode_set_update(struct encoder *encoder, const struct expression *expression)
+{
+	bool is_meter = expression->kind == EXPRESSION_SET_METER;
+
+	load_all(encoder, expression);
+	struct nftnl_expr *expr = expr_new(encoder, "dynset");
+	if (!expr)
+		return;
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_OP,
+			   is_meter ? NFT_DYNSET_OP_UPDATE : NFT_DYNSET_OP_ADD);
+	nftnl_expr_set_u32(expr, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+	expr_set_text(encoder, expr, NFTNL_EXPR_DYNSET_SET_NAME, expression->name);
+	if (!is_meter)
+		return;
+	struct nftnl_expr *limit = nftnl_expr_alloc("limit");
+	if (!limit) {
+		encoder->error = -ENOMEM;
+		return;
+	}
+	limit_set(limit, &expression->rate);
+	nftnl_expr_set(expr, NFTNL_EXPR_DYNSET_EXPR, limit, 0);
+}
+
 static void encode_counter(struct encoder *encoder, const struct expression *expression)
 {
 	struct nftnl_expr *expr = expr_new(encoder, "objref");
@@ -409,6 +450,9 @@ static void encode_expression(struct encoder *encoder, const struct expression *
 	case EXPRESSION_VMAP: encode_lookup(encoder, expression); break;
 	case EXPRESSION_COUNTER: encode_counter(encoder, expression); break;
 	case EXPRESSION_LOG: encode_log(encoder, expression); break;
+	case EXPRESSION_LIMIT: encode_limit(encoder, expression); break;
+	case EXPRESSION_SET_ADD:
+	case EXPRESSION_SET_METER: encode_set_update(encoder, expression); break;
 	case EXPRESSION_SET_MARK:
 		encode_immediate(encoder, &expression->number, sizeof(expression->number));
 		encode_set_meta_mark(encoder);
@@ -459,6 +503,16 @@ int rule_encode(const struct pf_rule *rule, struct nftnl_rule **ret_rule)
 	return 0;
 }
 
+/* The kernel tells a timeout of a dynset that has none, and refuses to be told so. */
+static void timeout_remove(char *text)
+{
+	static const char none[] = "timeout 0ms ";
+	char *at = strstr(text, none);
+
+	if (at)
+		memmove(at, at + strlen(none), strlen(at + strlen(none)) + 1);
+}
+
 /* libnftnl leaves the level of a socket expression out of its text, and it decides who is meant. */
 static void expr_print(const struct nftnl_expr *expr, FILE *stream)
 {
@@ -466,6 +520,8 @@ static void expr_print(const struct nftnl_expr *expr, FILE *stream)
 
 	if (nftnl_expr_snprintf(text, sizeof(text), expr, NFTNL_OUTPUT_DEFAULT, 0) < 0)
 		text[0] = '\0';
+	if (!strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "dynset"))
+		timeout_remove(text);
 	fprintf(stream, "[ %s %s", nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), text);
 	if (!strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "socket"))
 		fprintf(stream, "level %u ", nftnl_expr_get_u32(expr, NFTNL_EXPR_SOCKET_LEVEL));

@@ -43,6 +43,7 @@ static struct pf_digest set_digest(const struct pf_set *set)
 
 	digest_add_text(&digest, set->name);
 	digest_add(&digest, &set->key_type, sizeof(set->key_type));
+	digest_add(&digest, &set->is_dynamic, sizeof(set->is_dynamic));
 	for (size_t i = 0; i < set->n_elements; i++) {
 		const struct element *element = &set->elements[i];
 		digest_add(&digest, element->key, set->key_length);

@@ -88,7 +88,7 @@ static struct element *element_add(struct pf_set *set, const struct pf_key *key,
 	if (!set || set->table->ruleset->error)
 		return NULL;
 	size_t length = key_length(set, key);
-	if (length != set->key_length || set->data != data || set->is_interval) {
+	if (length != set->key_length || set->data != data || set->is_interval || set->is_dynamic) {
 		ruleset_fail(set->table->ruleset, -EINVAL,
 			     "set %s: an element of %zu bytes does not fit", set->name, length);
 		return NULL;

@@ -26,6 +26,8 @@ const struct field fields[PF_FIELD_N] = {
 			  2},
 	[PF_TH_DPORT] = {"th dport", "inet_service", 13, 2, true, LAYER_TRANSPORT, NEEDS_NOTHING, 0,
 			 2},
+	[PF_TH_SPORT] = {"th sport", "inet_service", 13, 2, true, LAYER_TRANSPORT, NEEDS_NOTHING, 0,
+			 0},
 	[PF_TCP_FLAGS] = {"tcp flags", "tcp_flag", 15, 1, true, LAYER_TRANSPORT, NEEDS_TCP, 0, 13},
 	[PF_ICMPV6_TYPE] = {"icmpv6 type", "icmpv6_type", 29, 1, true, LAYER_TRANSPORT,
 			    NEEDS_ICMPV6, 0, 0},

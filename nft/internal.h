@@ -17,6 +17,9 @@ enum expression_kind {
 	EXPRESSION_VMAP,
 	EXPRESSION_COUNTER,
 	EXPRESSION_LOG,
+	EXPRESSION_LIMIT,
+	EXPRESSION_SET_ADD,
+	EXPRESSION_SET_METER,
 	EXPRESSION_SET_MARK,
 	EXPRESSION_SET_MARK_MAP,
 	EXPRESSION_SET_LABEL,
@@ -36,6 +39,7 @@ struct expression {
 	uint8_t value[16], mask[16]; /* as in the register: field's own byte order */
 	uint32_t number;	     /* verdict, mark, label bit, log group, reject */
 	uint32_t copy_bytes, queue_threshold;
+	struct pf_rate rate;
 	char name[PF_NAME_MAX]; /* set, map, counter or chain */
 	char prefix[PF_LOG_PREFIX];
 };
@@ -79,6 +83,8 @@ struct pf_set {
 	uint32_t size;
 	bool is_interval;
 	bool is_concatenation; /* of several fields */
+	bool is_dynamic, has_counter;
+	uint32_t timeout_seconds;
 	uint8_t key_length;
 	uint32_t key_type; /* nft's number of the (concatenated) type */
 	struct pf_selector selectors[PF_SELECTORS_MAX];

@@ -104,6 +104,8 @@ static int add_element_step(struct pf_plan *plan, enum step_kind kind, const str
 	const struct element **elements = NULL;
 	size_t n = 0, capacity = 0, k = 0;
 
+	if (set->is_dynamic)
+		return 0; /* the kernel's own */
 	for (size_t i = 0; i < set->n_elements; i++) {
 		const struct element *element = &set->elements[i];
 		int order = 1;
@@ -331,7 +333,9 @@ static bool set_is_compatible(const struct set_pair *sets)
 
 	return !old || !new ||
 	       (old->key_type == new->key_type && old->key_length == new->key_length &&
-		old->data == new->data && old->size == new->size &&
+		old->data == new->data && (old->size == new->size || new->is_dynamic) &&
+		old->is_dynamic == new->is_dynamic && old->has_counter == new->has_counter &&
+		old->timeout_seconds == new->timeout_seconds &&
 		old->is_interval == new->is_interval &&
 		(!new->is_interval || old->is_concatenation == new->is_concatenation));
 }

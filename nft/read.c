@@ -17,6 +17,7 @@
 
 #include <libnftnl/chain.h>
 #include <libnftnl/common.h>
+#include <libnftnl/expr.h>
 #include <libnftnl/gen.h>
 #include <libnftnl/object.h>
 #include <libnftnl/rule.h>
@@ -157,6 +158,19 @@ static int on_rule(const struct nlmsghdr *header, void *data)
 	return failed(reading);
 }
 
+static int is_counter(struct nftnl_expr *expr, void *data)
+{
+	*(bool *)data |= !strcmp(nftnl_expr_get_str(expr, NFTNL_EXPR_NAME), "counter");
+	return 0;
+}
+
+static bool has_counter(const struct nftnl_set *nftnl)
+{
+	bool has = false;
+
+	return nftnl_set_expr_foreach(nftnl, is_counter, &has) == 0 && has;
+}
+
 static int on_set(const struct nlmsghdr *header, void *data)
 {
 	struct reading *reading = data;
@@ -177,6 +191,10 @@ static int on_set(const struct nlmsghdr *header, void *data)
 			set->size = nftnl_set_get_u32(nftnl, NFTNL_SET_DESC_SIZE);
 			set->is_interval = flags & NFT_SET_INTERVAL;
 			set->is_concatenation = flags & NFT_SET_CONCAT;
+			set->is_dynamic = flags & NFT_SET_EVAL;
+			set->has_counter = has_counter(nftnl);
+			set->timeout_seconds =
+				(uint32_t)(nftnl_set_get_u64(nftnl, NFTNL_SET_TIMEOUT) / 1000);
 			if (flags & NFT_SET_MAP)
 				set->data = nftnl_set_get_u32(nftnl, NFTNL_SET_DATA_TYPE) ==
 							    NFT_DATA_VERDICT
@@ -310,6 +328,8 @@ static int read_sets(struct pf_nft *nft, struct reading *reading)
 
 	for (size_t i = 0; i < reading->table->n_sets && !r; i++) {
 		reading->set = reading->table->sets[i];
+		if (reading->set->is_dynamic)
+			continue;
 		r = dump(nft, NFT_MSG_GETSETELEM, family, reading->name, reading->set->name,
 			 on_elements, reading);
 		if (!r && reading->set->is_interval && !reading->set->is_concatenation)

@@ -167,6 +167,30 @@ void pf_rule_set_mark_map(struct pf_rule *rule, const char *map,
 	lookup_add(rule, EXPRESSION_SET_MARK_MAP, map, selectors, n_selectors);
 }
 
+void pf_rule_limit(struct pf_rule *rule, const struct pf_rate *rate)
+{
+	struct expression *expression = expression_add(rule, EXPRESSION_LIMIT);
+
+	if (expression)
+		expression->rate = *rate;
+}
+
+void pf_rule_set_add(struct pf_rule *rule, const char *set, const struct pf_selector *selectors,
+		     size_t n_selectors)
+{
+	lookup_add(rule, EXPRESSION_SET_ADD, set, selectors, n_selectors);
+}
+
+void pf_rule_set_meter(struct pf_rule *rule, const char *set, const struct pf_selector *selectors,
+		       size_t n_selectors, const struct pf_rate *rate)
+{
+	struct expression *expression = lookup_add(rule, EXPRESSION_SET_METER, set, selectors,
+						   n_selectors);
+
+	if (expression)
+		expression->rate = *rate;
+}
+
 void pf_rule_counter(struct pf_rule *rule, const char *counter)
 {
 	struct expression *expression = expression_add(rule, EXPRESSION_COUNTER);

@@ -287,6 +287,9 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 		return NULL;
 	struct pf_ruleset *ruleset = table->ruleset;
 	if (!n_selectors || n_selectors > PF_SELECTORS_MAX ||
+	    ((options->has_counter || options->timeout_seconds) && !options->is_dynamic) ||
+	    (options->is_dynamic &&
+	     (options->is_interval || options->data != PF_DATA_NONE || !options->size)) ||
 	    (options->is_interval &&
 	     (options->data != PF_DATA_NONE || !can_range(selectors, n_selectors))) ||
 	    selectors_key_length(selectors, n_selectors) > PF_KEY_MAX) {
@@ -299,6 +302,9 @@ struct pf_set *pf_set_add(struct pf_table *table, const char *name,
 	set->data = options->data;
 	set->size = options->size;
 	set->is_interval = options->is_interval;
+	set->is_dynamic = options->is_dynamic;
+	set->has_counter = options->has_counter;
+	set->timeout_seconds = options->timeout_seconds;
 	set->is_concatenation = n_selectors > 1;
 	set->n_selectors = n_selectors;
 	set->key_length = (uint8_t)selectors_key_length(selectors, n_selectors);
@@ -335,13 +341,20 @@ struct pf_chain *chain_new(struct pf_table *table, const char *name)
 	return chain;
 }
 
+/* Of a set, and not of a map. */
+static bool expression_is_of_set(const struct expression *expression)
+{
+	return expression->kind == EXPRESSION_LOOKUP || expression->kind == EXPRESSION_SET_ADD ||
+	       expression->kind == EXPRESSION_SET_METER;
+}
+
 static void share_sets(struct pf_table *table, const struct pf_table *from,
 		       const struct pf_chain *chain)
 {
 	for (size_t i = 0; i < chain->n_rules; i++)
 		for (size_t k = 0; k < chain->rules[i]->n_expressions; k++) {
 			const struct expression *expression = &chain->rules[i]->expressions[k];
-			if (expression->kind != EXPRESSION_LOOKUP ||
+			if (!expression_is_of_set(expression) ||
 			    table_set_find(table, expression->name))
 				continue;
 			struct pf_set *set = table_set_find(from, expression->name);

@@ -110,6 +110,12 @@ static void lookup_check(const struct pf_table *table, const struct pf_rule *rul
 	    set->key_length != selectors_key_length(expression->selectors, expression->n_selectors))
 		ruleset_fail(table->ruleset, -EINVAL, "chain %s: set %s holds something else",
 			     rule->chain->name, expression->name);
+	if (expression->kind == EXPRESSION_SET_ADD || expression->kind == EXPRESSION_SET_METER) {
+		if (!set->is_dynamic)
+			ruleset_fail(table->ruleset, -EINVAL, "chain %s: set %s is not dynamic",
+				     rule->chain->name, expression->name);
+		return;
+	}
 	expression->is_of_ranges = set->is_interval;
 }
 
@@ -122,6 +128,8 @@ static void rule_check(struct pf_table *table, const struct pf_rule *rule)
 		struct expression *expression = &rule->expressions[i];
 		switch (expression->kind) {
 		case EXPRESSION_LOOKUP:
+		case EXPRESSION_SET_ADD:
+		case EXPRESSION_SET_METER:
 			if (rule->chain->table == table) /* of a shared chain they came along */
 				lookup_check(table, rule, expression, PF_DATA_NONE);
 			break;

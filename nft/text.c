@@ -189,6 +189,12 @@ static void set_print(const struct pf_set *set, FILE *stream)
 		fprintf(stream, "\t\tsize %u\n", set->size);
 	if (set->is_interval)
 		fputs("\t\tflags interval\n", stream);
+	if (set->is_dynamic)
+		fprintf(stream, "\t\tflags dynamic%s\n", set->timeout_seconds ? ",timeout" : "");
+	if (set->timeout_seconds)
+		fprintf(stream, "\t\ttimeout %us\n", set->timeout_seconds);
+	if (set->has_counter)
+		fputs("\t\tcounter\n", stream);
 	elements_print(set, stream);
 	fputs("\t}\n", stream);
 }
@@ -280,6 +286,25 @@ static void log_print(const struct expression *expression, FILE *stream)
 		fprintf(stream, " queue-threshold %u", expression->queue_threshold);
 }
 
+static void limit_print(const struct expression *expression, FILE *stream)
+{
+	fprintf(stream, "limit rate %u/second burst %u packets", expression->rate.per_second,
+		expression->rate.burst);
+}
+
+static void set_update_print(const struct expression *expression, FILE *stream)
+{
+	bool is_meter = expression->kind == EXPRESSION_SET_METER;
+
+	fprintf(stream, "%s @%s { ", is_meter ? "update" : "add", expression->name);
+	selectors_print(expression->selectors, expression->n_selectors, stream);
+	if (is_meter) {
+		fputc(' ', stream);
+		limit_print(expression, stream);
+	}
+	fputs(" }", stream);
+}
+
 static void expression_print(const struct expression *expression, FILE *stream)
 {
 	switch (expression->kind) {
@@ -295,6 +320,9 @@ static void expression_print(const struct expression *expression, FILE *stream)
 		break;
 	case EXPRESSION_COUNTER: fprintf(stream, "counter name \"%s\"", expression->name); break;
 	case EXPRESSION_LOG: log_print(expression, stream); break;
+	case EXPRESSION_LIMIT: limit_print(expression, stream); break;
+	case EXPRESSION_SET_ADD:
+	case EXPRESSION_SET_METER: set_update_print(expression, stream); break;
 	case EXPRESSION_SET_MARK: fprintf(stream, "meta mark set 0x%x", expression->number); break;
 	case EXPRESSION_SET_MARK_MAP:
 		fputs("meta mark set ", stream);

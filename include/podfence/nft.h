@@ -53,6 +53,31 @@ struct pf_counter_value {
 PF_MUST_CHECK int pf_nft_counters(struct pf_nft *nft, const char *table,
 				  struct pf_counter_value **ret_values, size_t *ret_n_values);
 
+/* What an element of a dynamic set has counted since it was added. */
+struct pf_count {
+	struct pf_key key;
+	uint64_t packets, bytes;
+};
+typedef void (*pf_count_fn)(const struct pf_count *count, void *userdata);
+
+struct pf_set_name {
+	enum pf_family family;
+	const char *table, *set;
+};
+
+/* All elements with a counter. While packets add to the set an element may be told twice or, until the next
+ * time, not at all; what is told is exact. -ENOENT: no such set. */
+PF_MUST_CHECK int pf_nft_counts(struct pf_nft *nft, const struct pf_set_name *set, pf_count_fn fn,
+				void *userdata);
+
+/* Removes elements, all or none, and tells of each the last count. -ENOENT: one of them is not there. What was
+ * removed but not told (the socket was full: -ENOBUFS) is gone with its count. At most
+ * PF_COUNTS_REMOVE_MAX at once: what the kernel says of them fits the socket. */
+#define PF_COUNTS_REMOVE_MAX 256
+PF_MUST_CHECK int pf_nft_remove_counted(struct pf_nft *nft, const struct pf_set_name *set,
+					const struct pf_key *keys, size_t n_keys, pf_count_fn fn,
+					void *userdata);
+
 /* Hears when somebody else changes tables of this name. */
 struct pf_nft_monitor;
 

@@ -20,7 +20,7 @@
  * check. */
 
 #define PF_NAME_MAX	 32 /* of tables, chains, sets, counters, with NUL; the kernel takes 255 */
-#define PF_KEY_MAX	 40 /* bytes of a set key: all its fields, each padded to four bytes */
+#define PF_KEY_MAX	 44 /* bytes of a set key: all its fields, each padded to four bytes */
 #define PF_SELECTORS_MAX 5
 #define PF_LOG_PREFIX	 64
 
@@ -39,6 +39,7 @@ enum pf_field {
 	PF_ARP_SADDR_IP, /* arp saddr ip: the sender's protocol address; bridge family only */
 	PF_UDP_DPORT,
 	PF_TH_DPORT, /* th dport: where ports stand in TCP, UDP and SCTP; beside PF_L4PROTO */
+	PF_TH_SPORT, /* th sport; in ICMP type and code stand there */
 	PF_TCP_FLAGS,
 	PF_ICMPV6_TYPE,
 	PF_ND_TARGET, /* @th,64,128: target of a neighbour solicitation or advertisement, RFC
@@ -81,6 +82,13 @@ struct pf_set_options {
 	/* Elements are ranges of the one field, or of each field of a concatenation, which then must
 	 * not overlap: the kernel refuses those (nft_set_pipapo). Sets, not maps. */
 	bool is_interval;
+	/* Rules add the elements (pf_rule_set_add()). They are the kernel's: a plan makes, keeps and
+	 * removes the set and never looks inside, pf_nft_read() leaves it empty, and of a set that is
+	 * there the size stays what it is. */
+	bool is_dynamic;
+	bool has_counter; /* each element of a dynamic set counts its packets and bytes */
+	uint32_t
+		timeout_seconds; /* elements of a dynamic set go so long after their last update; 0: never */
 };
 
 /* linux/netfilter.h and netfilter_bridge.h hook numbers */
@@ -156,6 +164,19 @@ void pf_rule_vmap(struct pf_rule *rule, const char *map, const struct pf_selecto
 void pf_rule_counter(struct pf_rule *rule, const char *counter);
 void pf_rule_log(struct pf_rule *rule, uint16_t group, uint32_t copy_bytes,
 		 uint16_t queue_threshold, const char *prefix);
+/* At most so many packets a second; `burst` at once after a pause. */
+struct pf_rate {
+	uint32_t per_second, burst;
+};
+/* Goes on only while the rate is not exceeded; one rate for all packets of the rule. */
+void pf_rule_limit(struct pf_rule *rule, const struct pf_rate *rate);
+/* Adds the key to a dynamic set, or finds it there; its counter counts. Where the set is full the rule ends
+ * here. */
+void pf_rule_set_add(struct pf_rule *rule, const char *set, const struct pf_selector *selectors,
+		     size_t n_selectors);
+/* The same with a rate for each element: the rule goes on while that is not exceeded. */
+void pf_rule_set_meter(struct pf_rule *rule, const char *set, const struct pf_selector *selectors,
+		       size_t n_selectors, const struct pf_rate *rate);
 void pf_rule_set_mark(struct pf_rule *rule, uint32_t mark);
 void pf_rule_set_mark_map(struct pf_rule *rule, const char *map,
 			  const struct pf_selector *selectors, size_t n_selectors);

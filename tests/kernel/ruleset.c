@@ -262,6 +262,107 @@ static void foreign_changes_are_heard(void **state)
 	pf_ruleset_free(other);
 }
 
+/* Table `podfence` whose output counts ICMP by destination and type; `extra` makes it another value. */
+static struct pf_ruleset *counting_ruleset(bool extra)
+{
+	const struct pf_set_options dynamic = {.size = 4, .is_dynamic = true, .has_counter = true};
+	struct pf_ruleset *ruleset = pf_ruleset_new();
+	struct pf_table *table = pf_table_add(ruleset, PF_FAMILY_INET, "podfence");
+
+	pf_set_add(table, "pings", &dynamic, PF_FIELDS({PF_IP_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	if (extra)
+		pf_counter_add(table, "extra");
+	struct pf_chain *chain = pf_base_chain_add(table, "output", PF_OUTPUT, -10);
+	struct pf_rule *rule = pf_rule_add(chain);
+	if (extra)
+		pf_rule_counter(rule, "extra");
+	pf_rule_set_add(rule, "pings", PF_FIELDS({PF_IP_DADDR}, {PF_L4PROTO}, {PF_TH_SPORT}));
+	pf_rule_verdict(rule, PF_DROP, NULL);
+	assert_int_equal(pf_ruleset_seal(ruleset), 0);
+	return ruleset;
+}
+
+struct counted {
+	size_t n;
+	uint64_t packets;
+	struct pf_key keys[16];
+};
+
+static void count(const struct pf_count *one, void *userdata)
+{
+	struct counted *counted = userdata;
+
+	assert_true(counted->n < 16);
+	counted->keys[counted->n++] = one->key;
+	counted->packets += one->packets;
+	assert_int_equal(one->bytes, 84 * one->packets);
+}
+
+static const struct pf_set_name pings = {PF_FAMILY_INET, "podfence", "pings"};
+
+static struct counted read_counts(void)
+{
+	struct counted counted = {};
+
+	assert_int_equal(pf_nft_counts(nft, &pings, count, &counted), 0);
+	return counted;
+}
+
+static void send_pings(unsigned from, unsigned to)
+{
+	for (unsigned i = from; i <= to; i++)
+		assert_true(namespace_run(
+			"ping -q -c 2 -i 0.01 -W 0.01 127.0.0.%u >/dev/null; true", i));
+}
+
+static void elements_of_a_dynamic_set_are_the_kernels(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_ruleset *ruleset = counting_ruleset(false), *other = counting_ruleset(true);
+
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	send_pings(1, 3);
+	assert_int_equal(read_counts().packets, 6);
+	struct pf_ruleset *read = read_back("podfence");
+	assert_same(ruleset, read);
+	assert_int_equal(apply(read, other, &errors), 0);
+	send_pings(3, 3);
+	struct counted counted = read_counts(); /* a change of rules took nothing away */
+	assert_int_equal(counted.n, 3);
+	assert_int_equal(counted.packets, 8);
+	send_pings(4, 6); /* there is room for one of these */
+	counted = read_counts();
+	assert_int_equal(counted.n, 4);
+	assert_int_equal(counted.packets, 10);
+	pf_ruleset_free(read);
+	pf_ruleset_free(ruleset);
+	pf_ruleset_free(other);
+}
+
+static void a_removed_element_tells_its_last_count(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_ruleset *ruleset = counting_ruleset(false);
+	struct counted last = {}, none = {};
+
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	send_pings(1, 4);
+	struct counted before = read_counts();
+	assert_int_equal(before.n, 4);
+	send_pings(1, 4); /* not in the counts read before */
+	assert_int_equal(pf_nft_remove_counted(nft, &pings, before.keys, 3, count, &last), 0);
+	assert_int_equal(last.n, 3);
+	assert_int_equal(last.packets, 12);
+	assert_int_equal(read_counts().n, 1);
+	/* One that is not there: nothing is removed. */
+	assert_int_equal(pf_nft_remove_counted(nft, &pings, before.keys, 4, count, &none), -ENOENT);
+	assert_int_equal(none.n, 0);
+	assert_int_equal(read_counts().n, 1);
+	send_pings(1, 1); /* it begins anew */
+	assert_int_equal(read_counts().packets, 4 + 2);
+	pf_ruleset_free(ruleset);
+}
+
 int main(void)
 {
 	namespace_enter_or_skip();
@@ -274,6 +375,8 @@ int main(void)
 		cmocka_unit_test_teardown(counters_survive_a_change_of_rules, remove_table),
 		cmocka_unit_test_teardown(other_tables_are_not_touched, remove_table),
 		cmocka_unit_test_teardown(foreign_changes_are_heard, remove_table),
+		cmocka_unit_test_teardown(elements_of_a_dynamic_set_are_the_kernels, remove_table),
+		cmocka_unit_test_teardown(a_removed_element_tells_its_last_count, remove_table),
 	};
 	if (pf_nft_open(&nft) < 0)
 		return 1;

@@ -37,6 +37,19 @@ static void add_sets(struct pf_table *table)
 	pf_set_add(table, "pods6", &vmap, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
 	pf_set_add(table, "cgroups", &vmap, PF_FIELDS({PF_CGROUP}));
 	pf_set_add(table, "marks", &marks, PF_FIELDS({PF_CGROUP}));
+	pf_set_add(
+		table, "ledger6",
+		&(struct pf_set_options){.size = 4096, .is_dynamic = true, .has_counter = true},
+		PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}, {PF_IP6_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_set_add(table, "ledger_out4",
+		   &(struct pf_set_options){.size = 4096, .is_dynamic = true, .has_counter = true},
+		   PF_FIELDS({PF_CGROUP}, {PF_IP_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_set_add(table, "meter4",
+		   &(struct pf_set_options){.size = 64, .is_dynamic = true, .timeout_seconds = 60},
+		   PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
+	pf_set_add(table, "meter6",
+		   &(struct pf_set_options){.size = 64, .is_dynamic = true, .timeout_seconds = 60},
+		   PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
 	pf_set_add(table, "flows6", &plain,
 		   PF_FIELDS({PF_IP6_SADDR}, {PF_IP6_DADDR}, {PF_L4PROTO}, {PF_UDP_DPORT}));
 }
@@ -120,6 +133,45 @@ static void add_lookups(struct pf_chain *chain)
 	pf_rule_vmap(pf_rule_add(chain), "links", PF_FIELDS({PF_IIF}));
 	pf_rule_vmap(pf_rule_add(chain), "pods4", PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
 	pf_rule_vmap(pf_rule_add(chain), "pods6", PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
+}
+
+/* A known flow, a new one, one too many; with the ports of ICMP, and none. */
+static void add_ledger(struct pf_chain *chain, bool is_output)
+{
+	static const struct pf_rate rate = {100, 200}, rare = {5, 5};
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	if (is_output) {
+		pf_rule_lookup(
+			rule, "ledger_out4",
+			PF_FIELDS({PF_CGROUP, 2}, {PF_IP_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+		pf_rule_verdict(rule, PF_DROP, NULL);
+		rule = pf_rule_add(chain);
+		pf_rule_set_mark_map(rule, "marks", PF_FIELDS({PF_CGROUP, 2}));
+		pf_rule_set_add(
+			rule, "ledger_out4",
+			PF_FIELDS({PF_CGROUP, 2}, {PF_IP_DADDR}, {PF_L4PROTO}, {PF_TH_SPORT}));
+		pf_rule_log(rule, 1789, 128, 0, "podfence:new");
+		pf_rule_verdict(rule, PF_DROP, NULL);
+		return;
+	}
+	pf_rule_lookup(
+		rule, "ledger6",
+		PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}, {PF_IP6_DADDR}, {PF_L4PROTO}, {PF_TH_SPORT}));
+	pf_rule_verdict(rule, PF_DROP, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, "protos", PF_FIELDS({PF_L4PROTO}));
+	pf_rule_set_meter(rule, "meter6", PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}), &rate);
+	pf_rule_set_add(
+		rule, "ledger6",
+		PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}, {PF_IP6_DADDR}, {PF_L4PROTO}, {PF_TH_DPORT}));
+	pf_rule_counter(rule, "denied");
+	pf_rule_log(rule, 1789, 128, 0, "podfence:new");
+	pf_rule_verdict(rule, PF_DROP, NULL);
+	pf_rule_set_meter(pf_rule_add(chain), "meter4", PF_FIELDS({PF_IIF}, {PF_IP_SADDR}), &rate);
+	rule = pf_rule_add(chain);
+	pf_rule_limit(rule, &rare);
+	pf_rule_log(rule, 1789, 128, 0, "podfence:over");
 }
 
 static void add_output(struct pf_chain *chain)
@@ -259,6 +311,8 @@ struct pf_ruleset *sample_ruleset(const char *name, unsigned n_elements)
 	add_matches(pf_chain_add(table, "matches"));
 	add_lookups(pf_chain_add(table, "lookups"));
 	add_output(pf_chain_add(table, "output"));
+	add_ledger(pf_chain_add(table, "ledger"), false);
+	add_ledger(pf_chain_add(table, "ledger-out"), true);
 	add_elements(table, n_elements);
 	pf_rule_verdict(
 		pf_rule_add(pf_base_chain_add(table, "base-prerouting", PF_PREROUTING, -310)),
