@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/name.h"
+#include "base/text.h"
 #include "kube/policy_reader.h"
 
 #define PRIORITY_MAX  1000
@@ -357,6 +358,9 @@ static void read_rule(struct policy_reader *reader, struct json_object *object,
 		policy_reader_leave(reader, back);
 	}
 	rule->name = object_copy(&reader->object, name, strlen(name));
+	if (rule->name)
+		text_clean(
+			rule->name); /* any text is one, and it is shown in events and messages */
 	read_action(reader, object, rule);
 	const char *stranger = policy_stranger(object, known);
 	if (stranger)

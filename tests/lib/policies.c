@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/name.h"
 #include "base/yaml_json.h"
 #include "kube/policy_parse.h"
 
@@ -123,4 +124,68 @@ char *policies_report(const struct report *report)
 	report_print(report, stream);
 	fclose(stream);
 	return text;
+}
+
+static void verify(bool is_so)
+{
+	if (!is_so)
+		abort();
+}
+
+static void verify_selector(const struct label_selector *selector)
+{
+	for (size_t i = 0; i < selector->n_requirements; i++) {
+		const struct label_requirement *one = &selector->requirements[i];
+		bool wants_values = one->operator== LABEL_IN || one->operator== LABEL_NOT_IN;
+		verify(label_is_key(one->key) && (one->n_values > 0) == wants_values);
+		for (size_t k = 0; k < one->n_values; k++)
+			verify(label_is_value(one->values[k]) &&
+			       (!k || strcmp(one->values[k - 1], one->values[k]) <= 0));
+	}
+}
+
+static void verify_prefix(const struct pf_prefix *prefix)
+{
+	struct pf_prefix again;
+	char text[PF_PREFIX_TEXT];
+
+	verify(pf_prefix_parse(pf_prefix_format(prefix, text), &again) == 0 &&
+	       again.length == prefix->length &&
+	       pf_address_equal(&again.address, &prefix->address));
+}
+
+static void verify_rule(const struct policy_rule *rule, bool is_namespaced)
+{
+	verify(rule->name && (!is_namespaced || rule->action == POLICY_ACCEPT));
+	verify(!rule->matches_all_networks || !rule->n_networks);
+	verify(!rule->matches_all_ports || !rule->n_ports);
+	for (size_t i = 0; i < rule->n_networks; i++) {
+		const struct policy_network *network = &rule->networks[i];
+		verify_prefix(&network->prefix);
+		for (size_t k = 0; k < network->n_except; k++) {
+			verify_prefix(&network->except[k]);
+			verify(network->except[k].length > network->prefix.length &&
+			       pf_prefix_contains(&network->prefix, &network->except[k].address));
+		}
+	}
+	for (size_t i = 0; i < rule->n_ports; i++) {
+		const struct policy_port *port = &rule->ports[i];
+		verify(port->protocol == 6 || port->protocol == 17 || port->protocol == 132);
+		verify(port->first ? port->first <= port->last : port->last == 65535);
+	}
+}
+
+void policies_verify(const struct policy *policy)
+{
+	bool is_namespaced = policy->tier == POLICY_TIER_NETWORK_POLICY;
+
+	verify(policy->n_references > 0 && policy->uid && policy->origin);
+	verify(name_is_subdomain(policy->name));
+	verify(is_namespaced ? name_is_label(policy->namespace) : !policy->namespace[0]);
+	verify(!is_namespaced || (!policy->priority && !policy->namespaces.n_requirements));
+	verify(policy->priority >= 0 && policy->priority <= 1000);
+	verify_selector(&policy->namespaces);
+	verify_selector(&policy->pods);
+	for (size_t i = 0; i < policy->n_rules; i++)
+		verify_rule(&policy->rules[i], is_namespaced);
 }

@@ -21,3 +21,5 @@ int policies_parse(const char *yaml, bool is_file, struct report *report,
 char *policies_describe(const struct policy *policy);
 /* "PLACE: TEXT" a line; to be freed. */
 char *policies_report(const struct report *report);
+/* What policy.h promises of any policy, whoever made it; aborts where it is not so. */
+void policies_verify(const struct policy *policy);

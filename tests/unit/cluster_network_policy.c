@@ -70,6 +70,8 @@ static void it_says(void **state)
 		{PORTS "[{tcp: {destinationPort: {number: 443}}}, {udp: {destinationPort: {range: "
 		       "{start: 1, end: 65535}}}}, {sctp: {destinationPort: {number: 9}}}]}]}}",
 		 "Admin 7 b\nAccept 192.0.2.0/24 : tcp/443 udp/1-65535 sctp/9"},
+		{EGRESS "[{name: \"a\\nb\\e[1m\", action: Deny, to: [{nodes: {}}]}]}}",
+		 "Admin 7 b\nDeny \"a?b?[1m\""},
 		{PORTS "null}]}}", "Admin 7 b\nAccept 192.0.2.0/24"},
 		{TO "[{namespaces: {}}], protocols: [{destinationNamedPort: web}]}]}}",
 		 "Admin 7 b\nAccept :"},

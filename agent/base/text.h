@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors */
+#pragma once
+
+/* Makes a foreign text fit to be shown: no control character (a second log line, a terminal sequence),
+ * no byte that is not UTF-8, no character that changes the direction or the line of what stands around
+ * it. Each such character becomes one question mark. */
+void text_clean(char *text);
