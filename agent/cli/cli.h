@@ -80,6 +80,7 @@ void cli_usage_print(const struct command *command, FILE *stream);
 /* What was printed went out: 0, else 1 after a message. */
 int cli_finish(void);
 
+int cli_boot(const struct cli *cli);
 int cli_check(const struct cli *cli);
 int cli_completion(const struct cli *cli);
 int cli_show_config(const struct cli *cli);

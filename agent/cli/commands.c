@@ -39,6 +39,14 @@ const struct command commands[] = {
 	 "Print the ruleset that a configuration leads to, as nft(8) would. It needs no privileges "
 	 "and asks no kernel: what is made of the ids of a node's links and cgroups is not in it.",
 	 CLI_CONFIG, NULL, cli_render},
+	{"boot", "", 0, 0, NULL, "fence the pods to come, before the kubelet and the agent start",
+	 "Fence the pods that are to come, before the kubelet and podfenced(8) start; "
+	 "podfence-boot.service does so early at boot. The cgroups that pods will stand below are "
+	 "made (node.podRoots), and the rules put in force that need no knowledge of pods: guards, "
+	 "what the configuration says is internal, and the default verdict for everything else. "
+	 "What the agent derives, and perhaps the uplinks, are not known then: less passes until "
+	 "it runs. Rules that are in force already stay as they are.",
+	 CLI_CONFIG, NULL, cli_boot},
 	{"uninstall", "", 0, 0, NULL, "remove all rules of podfence from this kernel",
 	 "Remove all rules of podfence from this kernel. As long as somebody holds the NFLOG group "
 	 "of the configuration, which is podfenced(8) in most cases, nothing is removed: it would "

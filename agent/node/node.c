@@ -26,6 +26,7 @@
 #include "node/monitor.h"
 #include "node/netlink.h"
 #include "node/netns.h"
+#include "node/pod_roots.h"
 #include "node/sandbox.h"
 #include "node/sandboxes.h"
 #include "node/settling.h"
@@ -47,58 +48,6 @@ struct node {
 	struct netns_table netnses;
 	struct sandboxes sandboxes;
 };
-
-/* The path without needless slashes; NULL with errno EINVAL where it is empty or has a component
- * "." or "..". */
-static char *normal_path(const char *path)
-{
-	char *normal = malloc(strlen(path) + 1);
-	size_t n = 0;
-
-	if (!normal)
-		return NULL;
-	for (const char *at = path + strspn(path, "/"); *at; at += strspn(at, "/")) {
-		size_t length = strcspn(at, "/");
-		if ((length == 1 && at[0] == '.') || (length == 2 && strncmp(at, "..", 2) == 0)) {
-			n = 0;
-			break;
-		}
-		if (n)
-			normal[n++] = '/';
-		memcpy(normal + n, at, length);
-		n += length;
-		at += length;
-	}
-	normal[n] = '\0';
-	if (n)
-		return normal;
-	free(normal);
-	errno = EINVAL;
-	return NULL;
-}
-
-static int copy_pod_roots(struct sandboxes *sandboxes, const struct node_options *options)
-{
-	static const char *const usual[] = {
-		"kubepods.slice",
-		"kubepods",
-		"kubelet.slice/kubelet-kubepods.slice",
-		"kubelet/kubepods",
-	};
-	const char *const *paths = options->n_pod_roots ? options->pod_roots : usual;
-	size_t n = options->n_pod_roots ? options->n_pod_roots : sizeof(usual) / sizeof(usual[0]);
-
-	sandboxes->root_paths = calloc(n, sizeof(*sandboxes->root_paths));
-	if (!sandboxes->root_paths)
-		return -ENOMEM;
-	for (; sandboxes->n_root_paths < n; sandboxes->n_root_paths++) {
-		char *path = normal_path(paths[sandboxes->n_root_paths]);
-		if (!path)
-			return -errno;
-		sandboxes->root_paths[sandboxes->n_root_paths] = path;
-	}
-	return 0;
-}
 
 static int poll_all(struct node *node)
 {
@@ -122,7 +71,7 @@ static int poll_all(struct node *node)
 static int open_all(struct node *node, const struct node_options *options)
 {
 	const char *root = options->cgroup_root ? options->cgroup_root : "";
-	int r = copy_pod_roots(&node->sandboxes, options);
+	int r = pod_roots_list(options, &node->sandboxes.root_paths, &node->sandboxes.n_root_paths);
 
 	if (r == 0)
 		r = cgroup_tree_open(root, &node->tree);

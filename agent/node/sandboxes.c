@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "node/cgroup_path.h"
+#include "node/pod_roots.h"
 #include "node/sandbox.h"
 
 #define PODS_MAX 8192
@@ -60,9 +61,7 @@ void sandboxes_done(struct sandboxes *sandboxes)
 		known_done(sandboxes, &sandboxes->known[i]);
 	free(sandboxes->known);
 	roots_free(sandboxes->roots, sandboxes->n_roots);
-	for (size_t i = 0; i < sandboxes->n_root_paths; i++)
-		free(sandboxes->root_paths[i]);
-	free(sandboxes->root_paths);
+	pod_roots_free(sandboxes->root_paths, sandboxes->n_root_paths);
 	*sandboxes = (struct sandboxes){};
 }
 
