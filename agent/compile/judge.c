@@ -16,14 +16,10 @@
 #include <string.h>
 
 #include "compile/internal.h"
+#include "policy/classify.h"
 
 static const struct pf_selector daddr4 = {PF_IP_DADDR}, daddr6 = {PF_IP6_DADDR};
 
-/* DESIGN terms: AWS, GCP, Azure, OpenStack (169.254.169.254); ECS tasks; Alibaba; Azure wire
- * server; Oracle; AWS IPv6. */
-static const char *const metadata4[] = {"169.254.169.254", "169.254.170.2", "100.100.100.200",
-					"168.63.129.16", "192.0.0.192"};
-static const char *const metadata6[] = {"fd00:ec2::254"};
 static const char *const local4[] = {"224.0.0.0/4", "255.255.255.255"};
 static const char *const local6[] = {"ff00::/8", "fe80::/10"};
 static const char *const nat64_well_known = "64:ff9b::/96"; /* RFC 6052 */
@@ -88,14 +84,11 @@ static void add_metadata_sets(const struct compiler *compiler)
 	struct pf_set *six = pf_set_add(compiler->inet, METADATA6, &options,
 					PF_FIELDS({PF_IP6_DADDR}));
 
-	for (size_t i = 0; i < N(metadata6); i++) {
-		struct pf_prefix prefix = prefix_constant(metadata6[i]);
-		element_add_address(six, &prefix.address);
-	}
-	for (size_t i = 0; i < N(metadata4); i++) {
-		struct pf_prefix prefix = prefix_constant(metadata4[i]);
-		element_add_address(four, &prefix.address);
-		for (size_t k = 0; k < nat64_count(compiler); k++) {
+	for (size_t i = 0; i < n_metadata_addresses; i++) {
+		struct pf_prefix prefix = prefix_constant(metadata_addresses[i]);
+		bool is_v4 = prefix.address.family == AF_INET;
+		element_add_address(is_v4 ? four : six, &prefix.address);
+		for (size_t k = 0; is_v4 && k < nat64_count(compiler); k++) {
 			struct pf_prefix nat64 = nat64_at(compiler, k);
 			struct pf_prefix embedded = embed(&nat64, &prefix);
 			element_add_address(six, &embedded.address);
@@ -233,9 +226,8 @@ static bool prefixes_meet(const struct pf_prefix *a, const struct pf_prefix *b)
  */
 static bool is_plainly_internal(const struct compiler *compiler, const struct pf_prefix *prefix)
 {
-	for (size_t i = 0; i < N(metadata4) + N(metadata6); i++) {
-		struct pf_prefix metadata = prefix_constant(
-			i < N(metadata4) ? metadata4[i] : metadata6[i - N(metadata4)]);
+	for (size_t i = 0; i < n_metadata_addresses; i++) {
+		struct pf_prefix metadata = prefix_constant(metadata_addresses[i]);
 		if (prefixes_meet(prefix, &metadata))
 			return false;
 	}

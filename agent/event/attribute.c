@@ -18,6 +18,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "policy/classify.h"
+
 #define ETHERTYPE_ARP 0x0806
 #define PROTOCOL_TCP  6
 #define TCP_SYN	      0x02
@@ -88,43 +90,13 @@ static enum rule_verdict verdict_of(enum rule_id rule)
 	return facts->rejects ? VERDICT_REJECTED : VERDICT_DROPPED;
 }
 
-/* 64:ff9b::/96 carries an IPv4 address in its last four bytes (RFC 6052). */
-static bool address_unmap(const struct pf_address *address, uint8_t ret_bytes[static 4])
-{
-	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
-
-	if (address->family == AF_INET)
-		memcpy(ret_bytes, address->bytes, 4);
-	else if (address->family == AF_INET6 && memcmp(address->bytes, nat64, sizeof(nat64)) == 0)
-		memcpy(ret_bytes, address->bytes + 12, 4);
-	else
-		return false;
-	return true;
-}
-
-static bool address_is_metadata(const struct pf_address *address)
-{
-	static const uint8_t known[][4] = {
-		{169, 254, 169, 254}, {169, 254, 170, 2}, {100, 100, 100, 200},
-		{168, 63, 129, 16},   {192, 0, 0, 192},
-	};
-	static const uint8_t ec2[16] = {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
-	uint8_t bytes[4];
-
-	if (!address_unmap(address, bytes))
-		return address->family == AF_INET6 && memcmp(address->bytes, ec2, sizeof(ec2)) == 0;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (memcmp(bytes, known[i], sizeof(bytes)) == 0)
-			return true;
-	return false;
-}
-
-static void packet_judge(struct event *event)
+static void packet_judge(struct event *event, const struct rulebook *rulebook)
 {
 	const struct pf_packet *packet = &event->packet;
+	struct pf_address plain;
 
-	event->is_metadata = packet->ethertype != ETHERTYPE_ARP &&
-			     address_is_metadata(&packet->destination);
+	address_translate(&packet->destination, rulebook->nat64, &plain);
+	event->is_metadata = packet->ethertype != ETHERTYPE_ARP && address_is_metadata(&plain);
 	event->is_midstream = packet->ethertype != ETHERTYPE_ARP &&
 			      packet->protocol == PROTOCOL_TCP && packet->has_tcp_flags &&
 			      !(packet->tcp_flags & TCP_SYN);
@@ -177,7 +149,7 @@ int event_attribute(const struct pf_nflog_record *record, const struct snapshot 
 					     record->ethertype, &event.packet);
 	event.has_packet = event.packet_error == 0;
 	if (event.has_packet)
-		packet_judge(&event);
+		packet_judge(&event, rulebook);
 	event.verdict = verdict_of(event.meaning.rule);
 	event.attribution = "none: the node has not been looked at yet";
 	if (snapshot) {

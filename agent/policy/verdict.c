@@ -13,8 +13,7 @@
  * with it would deny is let pass and recorded. */
 #include "policy/verdict.h"
 
-#include <string.h>
-#include <sys/socket.h>
+#include "policy/classify.h"
 
 /* One walk: with the policies on trial or without. */
 struct walk {
@@ -156,31 +155,13 @@ static void walk_all(struct walk *walk)
 	walk_default(walk, RULING_BY_DEFAULT, NULL, NULL);
 }
 
-static bool is_translated(const struct pf_address *address, const struct prefix_list *nat64)
-{
-	struct pf_prefix well_known;
-
-	if (address->family != AF_INET6)
-		return false;
-	if (pf_prefix_parse("64:ff9b::/96", &well_known) == 0 /* RFC 6052 */ &&
-	    pf_prefix_contains(&well_known, address))
-		return true;
-	for (size_t i = 0; nat64 && i < nat64->n_prefixes; i++)
-		if (pf_prefix_contains(&nat64->prefixes[i], address))
-			return true;
-	return false;
-}
-
 void decision_judge(const struct decision *decision, const struct policy_packet *packet,
 		    const struct prefix_list *nat64, struct ruling *ret_ruling)
 {
 	struct policy_packet plain = *packet;
 	struct walk walk = {.decision = decision, .packet = &plain};
 
-	if (is_translated(&packet->destination, nat64)) {
-		plain.destination = (struct pf_address){.family = AF_INET};
-		memcpy(plain.destination.bytes, &packet->destination.bytes[12], 4);
-	}
+	address_translate(&packet->destination, nat64, &plain.destination);
 	walk_all(&walk);
 	struct ruling ruling = walk.ruling;
 	if (ruling.verdict == RULING_DENY && decision->mode == CONFIG_MODE_AUDIT)
