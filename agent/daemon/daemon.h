@@ -95,6 +95,8 @@ struct daemon {
 	struct policies policies;
 	struct snapshot *snapshot;
 	struct decisions *decisions; /* of its endpoints */
+	struct policy *own;	     /* default.allow as a policy; NULL: it is empty */
+	uint64_t own_version;	     /* of the configuration it was made of; 0: none */
 	uint64_t config_version;     /* counts the configurations */
 	uint64_t rules_version; /* of them, the one the rules in the kernel were made of; 0: none */
 	struct rulebook rulebook;

@@ -47,19 +47,9 @@ static void say_order(struct policies *policies)
 static int join_policies(struct policies *policies, const struct policy_list *from_api)
 {
 	const struct policy_list *from_files = policies->files ? policies->files->policies : NULL;
-	size_t n_api = from_api ? from_api->n_policies : 0;
-	size_t n_files = from_files ? from_files->n_policies : 0;
-	struct policy **both = calloc(n_api + n_files + 1, sizeof(struct policy *));
 	struct policy_list *list;
+	int r = policy_list_join(from_api, from_files, &list);
 
-	if (!both)
-		return -ENOMEM;
-	if (n_api)
-		memcpy(both, from_api->policies, n_api * sizeof(struct policy *));
-	if (n_files)
-		memcpy(both + n_api, from_files->policies, n_files * sizeof(struct policy *));
-	int r = policy_list_new(both, n_api + n_files, &list);
-	free(both);
 	if (r < 0)
 		return r;
 	if (is_same_list(policies->list, list)) {

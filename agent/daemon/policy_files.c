@@ -9,7 +9,6 @@
  * A directory that is missing is none. The nearest one above it that is there is watched then. */
 #include "daemon/daemon.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -22,66 +21,9 @@
 #include "base/diag.h"
 
 #define PACE_USEC 200000u
-#define FILES_MAX 1024
 #define CHANGES                                                                                    \
 	(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF |   \
 	 IN_MOVE_SELF)
-
-static int is_manifest(const struct dirent *entry)
-{
-	static const char *const endings[] = {".yaml", ".yml", ".json"};
-	size_t n = strlen(entry->d_name);
-
-	if (entry->d_name[0] == '.')
-		return false;
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		size_t tail = strlen(endings[i]);
-		if (n > tail && !strcmp(entry->d_name + n - tail, endings[i]))
-			return true;
-	}
-	return false;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int add_file(struct manifest_set *set, const char *directory, const char *name,
-		    const struct manifest_set *before, struct report *report)
-{
-	struct manifest *manifest = NULL;
-	char *path;
-
-	if (asprintf(&path, "%s/%s", directory, name) < 0)
-		return -ENOMEM;
-	int r = manifest_read(path, report, &manifest);
-	if (r >= 0)
-		r = manifest_set_add(set, path, manifest, before);
-	free(path);
-	return r;
-}
-
-static int add_files(struct manifest_set *set, const char *directory,
-		     const struct manifest_set *before, struct report *report)
-{
-	struct dirent **entries;
-	int n = scandir(directory, &entries, is_manifest, by_name), r = 0;
-
-	if (n < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (n > FILES_MAX) {
-		report_add(report, directory, "holds %d files, at most %d are allowed", n,
-			   FILES_MAX);
-		r = -E2BIG;
-	}
-	for (int i = 0; i < n && r == 0; i++)
-		r = add_file(set, directory, entries[i]->d_name, before, report);
-	for (int i = 0; i < n; i++)
-		free(entries[i]);
-	free(entries);
-	return r;
-}
 
 static int read_directory(const char *directory, const struct manifest_set *before,
 			  struct report *report, struct manifest_set **ret_set)
@@ -92,7 +34,7 @@ static int read_directory(const char *directory, const struct manifest_set *befo
 	if (r < 0)
 		return r;
 	if (directory[0])
-		r = add_files(set, directory, before, report);
+		r = manifest_set_add_directory(set, directory, before, report);
 	if (r == 0)
 		r = manifest_set_finish(set, report);
 	if (r < 0) {

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "compile/compile.h"
+#include "policy/own.h"
 
 int reconcile_open_node(const struct config *config, struct node **ret_node)
 {
@@ -154,6 +155,21 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, struct d
 	diag_generation(daemon->generation, snapshot->n_endpoints, n_unresolved, n_steps);
 }
 
+static int make_own(struct daemon *daemon)
+{
+	struct policy *own;
+
+	if (daemon->own_version == daemon->config_version)
+		return 0;
+	int r = own_policy_new("default.allow", &daemon->config->fallback.allow, NULL, &own);
+	if (r < 0)
+		return r;
+	policy_free(daemon->own);
+	daemon->own = own;
+	daemon->own_version = daemon->config_version;
+	return 0;
+}
+
 /* Which policies hold for whom, on this snapshot. */
 static int decide(struct daemon *daemon, const struct snapshot *snapshot,
 		  struct decisions **ret_decisions)
@@ -163,10 +179,13 @@ static int decide(struct daemon *daemon, const struct snapshot *snapshot,
 		.version = daemon->config_version,
 	};
 	struct policies_now now;
-	int r = policies_now(daemon, &now);
+	int r = make_own(daemon);
 
+	if (r == 0)
+		r = policies_now(daemon, &now);
 	if (r < 0)
 		return r;
+	input.own = daemon->own;
 	input.policies = now.policies;
 	input.namespaces = now.namespaces;
 	return decisions_new(&input, snapshot, daemon->decisions, ret_decisions);

@@ -163,16 +163,32 @@ static struct decision default_draft(const struct round *round)
 	return (struct decision){
 		.mode = config->fallback.mode,
 		.action = config->fallback.action,
-		.has_ceiling = true,
+		.has_ceiling = config->fallback.ceiling == CONFIG_ON,
 		.own = round->input->own,
 		.policies = round->draft.policies,
 	};
+}
+
+/* The first exception from the default that fits the namespace. */
+static void except(const struct round *round, struct decision *draft)
+{
+	const struct default_override_list *list = &round->input->config->fallback.overrides;
+
+	for (size_t i = 0; i < list->n_overrides; i++) {
+		const struct default_override *one = &list->overrides[i];
+		if (!label_selector_matches(&one->namespaces, round->candidates.labels))
+			continue;
+		draft->mode = one->mode;
+		draft->action = one->action;
+		return;
+	}
 }
 
 static int decide_pod(struct round *round, const struct pod *pod, uint32_t *ret_place)
 {
 	struct decision draft = default_draft(round);
 
+	except(round, &draft);
 	for (size_t i = 0; i < round->candidates.n; i++) {
 		struct policy *policy = round->candidates.policies[i];
 		if (!label_selector_matches(&policy->pods, &pod->labels))

@@ -9,21 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int labels_of(const struct decision_input *input, const char *name,
-		     struct namespace **ret_unknown, const struct label_list **ret_labels)
+static int find_labels(struct candidates *candidates, const struct decision_input *input,
+		       const char *name)
 {
 	const struct namespace *namespace = input->namespaces
 						    ? namespace_list_find(input->namespaces, name)
 						    : NULL;
 	int r = 0;
 
-	*ret_unknown = NULL;
 	if (!namespace) {
-		r = namespace_new(name, ret_unknown);
-		namespace = *ret_unknown;
+		r = namespace_new(name, &candidates->unknown);
+		namespace = candidates->unknown;
 	}
 	if (r == 0)
-		*ret_labels = &namespace->labels;
+		candidates->labels = &namespace->labels;
 	return r;
 }
 
@@ -39,8 +38,6 @@ int candidates_select(struct candidates *candidates, const struct decision_input
 		      const char *namespace)
 {
 	size_t n = input->policies ? input->policies->n_policies : 0;
-	const struct label_list *labels = NULL;
-	struct namespace *unknown = NULL;
 
 	if (candidates->namespace && !strcmp(candidates->namespace, namespace))
 		return 0;
@@ -48,12 +45,11 @@ int candidates_select(struct candidates *candidates, const struct decision_input
 	candidates->namespace = strdup(namespace);
 	candidates->policies = calloc(n + 1, sizeof(*candidates->policies));
 	if (!candidates->namespace || !candidates->policies ||
-	    labels_of(input, namespace, &unknown, &labels) < 0)
+	    find_labels(candidates, input, namespace) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		if (is_candidate(input->policies->policies[i], namespace, labels))
+		if (is_candidate(input->policies->policies[i], namespace, candidates->labels))
 			candidates->policies[candidates->n++] = input->policies->policies[i];
-	namespace_free(unknown);
 	return 0;
 }
 
@@ -61,5 +57,6 @@ void candidates_done(struct candidates *candidates)
 {
 	free(candidates->namespace);
 	free(candidates->policies);
+	namespace_free(candidates->unknown);
 	*candidates = (struct candidates){};
 }

@@ -6,8 +6,10 @@
 
 /* The policies that can select pods of one namespace. */
 struct candidates {
-	char *namespace;	  /* NULL: none yet */
-	struct policy **policies; /* borrowed, in the order of the list */
+	char *namespace;		 /* NULL: none yet */
+	const struct label_list *labels; /* of the namespace */
+	struct namespace *unknown;	 /* whose labels these are, where nobody told of it */
+	struct policy **policies;	 /* borrowed, in the order of the list */
 	size_t n;
 };
 

@@ -245,6 +245,7 @@ struct random_world *random_world_new(struct random_state *random, unsigned n_po
 			 (one_in(random, 4) ? MADE_REJECT : 0);
 
 	world->made = made_node_new(n_pods, n_host_pods, flags);
+	world->made->config.fallback.ceiling = one_in(random, 2) ? CONFIG_ON : CONFIG_OFF;
 	fill_world(random, world);
 	struct decision_input input = {
 		.config = &world->made->config,

@@ -46,7 +46,7 @@ static int decide(void **state)
 	static const char *const texts[] = {trial, edge, web}; /* in the order of a list */
 	struct policy_list list = {.n_references = 2,
 				   .policies = calloc(3, sizeof(struct policy *))};
-	struct config config = {.fallback = {CONFIG_MODE_DENY, CONFIG_ACTION_DROP}};
+	struct config config = {.fallback = {.mode = CONFIG_MODE_DENY, .ceiling = CONFIG_ON}};
 	const struct decision_input input = {.config = &config, .policies = &list};
 	struct report report;
 
