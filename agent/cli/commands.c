@@ -9,6 +9,22 @@ static const struct cli_option pods_options[] = {
 	 "Only those that are pending or uncovered, with the reason."},
 	{}};
 
+#define OFFLINE_OPTIONS                                                                            \
+	{"pods", 0, "FILE", CLI_FILES,                                                             \
+	 "A PodList instead of pods.file and of what was kept of the API."},                       \
+	{                                                                                          \
+		"policies", 0, "PATH", CLI_FILES,                                                  \
+			"A file or directory instead of policies.directory."                       \
+	}
+
+static const struct cli_option why_options[] = {
+	OFFLINE_OPTIONS,
+	{"labels", 0, "KEY=VALUE,...", NULL, "Ask for a pod that is not there, with these labels."},
+	{"host", 0, NULL, NULL, "With --labels: it is a hostNetwork pod."},
+	{}};
+
+static const struct cli_option plan_options[] = {OFFLINE_OPTIONS, {}};
+
 const struct command commands[] = {
 	{"status", "", 0, 0, NULL, "say whether the fence is up on this node, and what is wrong",
 	 "Whether packets are stopped and why not, the default, endpoints by coverage, internal "
@@ -21,6 +37,20 @@ const struct command commands[] = {
 	 "found on the node yet, the default verdict holds) or uncovered (packets can leave by a "
 	 "path that is not judged).",
 	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH | CLI_NAMESPACE, pods_options, cli_pods},
+	{"why", "ENDPOINT DESTINATION", 2, 2, NULL,
+	 "say what a pod's packet to a destination meets, and because of what",
+	 "Say what a packet of the pod NAMESPACE/NAME to ADDRESS[:PORT[/PROTOCOL]] meets: allowed, "
+	 "audited, denied or internal (not judged), by which tier, policy and rule, and where that "
+	 "is defined. It decides as the agent does, on what the configuration, the policies and "
+	 "what was kept of the API say; neither the agent nor the API server is asked. Exit status "
+	 "1: denied.",
+	 CLI_CONFIG | CLI_NAMESPACE, why_options, cli_why},
+	{"plan", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
+	 "say what policies would change if they were applied",
+	 "Say what the policies of these files would change, in the place of those of the same "
+	 "name: which pods are decided otherwise, whom a policy opens 0.0.0.0/0 or ::/0 for, and "
+	 "the steps from the rules of now to those of then. Nothing is changed.",
+	 CLI_CONFIG, plan_options, cli_plan},
 	{"check", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
 	 "say what is wrong with configuration files, policies and pod lists",
 	 "Say what is wrong with configuration files (YAML), policies (YAML or JSON) and pod lists "

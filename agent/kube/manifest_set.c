@@ -5,9 +5,13 @@
  * names by its place. */
 #include "kube/manifest_set.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define FILES_MAX 1024
 
 int manifest_set_new(struct manifest_set **ret_set)
 {
@@ -229,5 +233,61 @@ int manifest_set_finish(struct manifest_set *set, struct report *report)
 	n = drop_twins(set, ones, collect(set, ones), report);
 	int r = make_lists(set, ones, n);
 	free(ones);
+	return r;
+}
+
+static int is_manifest(const struct dirent *entry)
+{
+	static const char *const endings[] = {".yaml", ".yml", ".json"};
+	size_t n = strlen(entry->d_name);
+
+	if (entry->d_name[0] == '.')
+		return false;
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		size_t tail = strlen(endings[i]);
+		if (n > tail && !strcmp(entry->d_name + n - tail, endings[i]))
+			return true;
+	}
+	return false;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int add_file(struct manifest_set *set, const char *directory, const char *name,
+		    const struct manifest_set *before, struct report *report)
+{
+	struct manifest *manifest = NULL;
+	char *path;
+
+	if (asprintf(&path, "%s/%s", directory, name) < 0)
+		return -ENOMEM;
+	int r = manifest_read(path, report, &manifest);
+	if (r >= 0)
+		r = manifest_set_add(set, path, manifest, before);
+	free(path);
+	return r;
+}
+
+int manifest_set_add_directory(struct manifest_set *set, const char *directory,
+			       const struct manifest_set *before, struct report *report)
+{
+	struct dirent **entries;
+	int n = scandir(directory, &entries, is_manifest, by_name), r = 0;
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (n > FILES_MAX) {
+		report_add(report, directory, "holds %d files, at most %d are allowed", n,
+			   FILES_MAX);
+		r = -E2BIG;
+	}
+	for (int i = 0; i < n && r == 0; i++)
+		r = add_file(set, directory, entries[i]->d_name, before, report);
+	for (int i = 0; i < n; i++)
+		free(entries[i]);
+	free(entries);
 	return r;
 }

@@ -27,5 +27,10 @@ struct manifest_set *manifest_set_free(struct manifest_set *set);
  * its successor is refused, and where the file cannot be read to its end. 0 or -ENOMEM. */
 PF_MUST_CHECK int manifest_set_add(struct manifest_set *set, const char *path,
 				   struct manifest *manifest, const struct manifest_set *before);
+/* The files *.yaml, *.yml and *.json of a directory in the order of their names; a directory that is missing is
+ * an empty one. Negative errno; what is wrong with a file stands in the report. */
+PF_MUST_CHECK int manifest_set_add_directory(struct manifest_set *set, const char *directory,
+					     const struct manifest_set *before,
+					     struct report *report);
 /* Names objects that stand twice; the first one counts. 0 or -ENOMEM. */
 PF_MUST_CHECK int manifest_set_finish(struct manifest_set *set, struct report *report);

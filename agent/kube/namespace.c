@@ -178,6 +178,23 @@ int namespace_list_new(struct namespace *const *namespaces, size_t n,
 	return 0;
 }
 
+int namespace_list_join(const struct namespace_list *a, const struct namespace_list *b,
+			struct namespace_list **ret_list)
+{
+	size_t n_a = a ? a->n_namespaces : 0, n_b = b ? b->n_namespaces : 0;
+	struct namespace **both = calloc(n_a + n_b + 1, sizeof(*both));
+
+	if (!both)
+		return -ENOMEM;
+	if (n_a)
+		memcpy(both, a->namespaces, n_a * sizeof(*both));
+	if (n_b)
+		memcpy(both + n_a, b->namespaces, n_b * sizeof(*both));
+	int r = namespace_list_new(both, n_a + n_b, ret_list);
+	free(both);
+	return r;
+}
+
 struct namespace_list *namespace_list_ref(struct namespace_list *list)
 {
 	list->n_references++;

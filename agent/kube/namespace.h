@@ -33,6 +33,10 @@ struct namespace_list {
 /* Of a reference to each, in any order; of two with one name the first counts. */
 PF_MUST_CHECK int namespace_list_new(struct namespace *const *namespaces, size_t n,
 				     struct namespace_list **ret_list);
+/* Those of both, of which either may be NULL; the first knows better. */
+PF_MUST_CHECK int namespace_list_join(const struct namespace_list *a,
+				      const struct namespace_list *b,
+				      struct namespace_list **ret_list);
 struct namespace_list *namespace_list_ref(struct namespace_list *list);
 struct namespace_list *namespace_list_free(struct namespace_list *list);
 /* NULL: not known. */

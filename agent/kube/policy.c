@@ -141,6 +141,23 @@ void policy_list_check(const struct policy_list *list, struct report *report)
 	}
 }
 
+int policy_list_join(const struct policy_list *a, const struct policy_list *b,
+		     struct policy_list **ret_list)
+{
+	size_t n_a = a ? a->n_policies : 0, n_b = b ? b->n_policies : 0;
+	struct policy **both = calloc(n_a + n_b + 1, sizeof(struct policy *));
+
+	if (!both)
+		return -ENOMEM;
+	if (n_a)
+		memcpy(both, a->policies, n_a * sizeof(struct policy *));
+	if (n_b)
+		memcpy(both + n_a, b->policies, n_b * sizeof(struct policy *));
+	int r = policy_list_new(both, n_a + n_b, ret_list);
+	free(both);
+	return r;
+}
+
 struct policy_list *policy_list_ref(struct policy_list *list)
 {
 	list->n_references++;

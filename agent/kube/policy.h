@@ -86,6 +86,9 @@ struct policy_list {
 /* Of a reference to each, in any order. */
 PF_MUST_CHECK int policy_list_new(struct policy *const *policies, size_t n,
 				  struct policy_list **ret_list);
+/* Those of both; either may be NULL. */
+PF_MUST_CHECK int policy_list_join(const struct policy_list *a, const struct policy_list *b,
+				   struct policy_list **ret_list);
 /* Names policies of which the order is not defined: equal tiers and priorities. */
 void policy_list_check(const struct policy_list *list, struct report *report);
 struct policy_list *policy_list_ref(struct policy_list *list);
