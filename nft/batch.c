@@ -64,6 +64,7 @@ struct maker {
 	const struct step *step;
 	size_t index;
 	uint32_t *sequence;
+	uint32_t table_flags;
 };
 
 static struct nlmsghdr *maker_header(struct maker *maker, uint16_t type, uint16_t flags)
@@ -81,6 +82,8 @@ static int make_table(struct maker *maker, uint16_t type, uint16_t flags)
 	if (!header)
 		return -ENOMEM;
 	mnl_attr_put_strz(header, NFTA_TABLE_NAME, maker->step->table->name);
+	if (type == NFT_MSG_NEWTABLE && maker->table_flags)
+		mnl_attr_put_u32(header, NFTA_TABLE_FLAGS, htonl(maker->table_flags));
 	return message_end(maker->batch, header, maker->index);
 }
 
@@ -338,17 +341,18 @@ static int put_bracket(struct batch *batch, bool is_begin, uint32_t *sequence)
 	return message_end(batch, header, SIZE_MAX);
 }
 
-int batch_make(const struct pf_plan *plan, uint32_t first_sequence, bool commits,
+int batch_make(const struct pf_plan *plan, const struct batch_options *options,
 	       struct batch *ret_batch)
 {
 	struct batch batch = {};
-	uint32_t sequence = first_sequence;
+	uint32_t sequence = options->first_sequence;
 	size_t last = 0;
 	int r = put_bracket(&batch, true, &sequence);
 
 	for (size_t i = 0; i < plan->n_steps && !r; i++) {
 		size_t before = batch.length;
-		r = make_step(&(struct maker){&batch, &plan->steps[i], i, &sequence});
+		r = make_step(&(struct maker){&batch, &plan->steps[i], i, &sequence,
+					      options->table_flags});
 		if (batch.length != before)
 			last = before;
 	}
@@ -359,7 +363,7 @@ int batch_make(const struct pf_plan *plan, uint32_t first_sequence, bool commits
 			header = (struct nlmsghdr *)((char *)header + MNL_ALIGN(header->nlmsg_len));
 		header->nlmsg_flags |= NLM_F_ACK;
 	}
-	if (!r && commits)
+	if (!r && options->commits)
 		r = put_bracket(&batch, false, &sequence);
 	if (r < 0) {
 		batch_done(&batch);

@@ -234,6 +234,11 @@ struct batch {
 	} * messages;
 	size_t n_messages, messages_capacity;
 };
-PF_MUST_CHECK int batch_make(const struct pf_plan *plan, uint32_t first_sequence, bool commits,
+struct batch_options {
+	uint32_t first_sequence;
+	uint32_t table_flags; /* of what STEP_ADD_TABLE makes; 0: none are sent */
+	bool commits;	      /* with the message that ends and thereby commits it */
+};
+PF_MUST_CHECK int batch_make(const struct pf_plan *plan, const struct batch_options *options,
 			     struct batch *ret_batch);
 void batch_done(struct batch *batch);

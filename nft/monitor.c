@@ -29,7 +29,8 @@ struct pf_nft_monitor {
 	struct mnl_socket *socket;
 	char table[PF_NAME_MAX];
 	uint32_t own_port;
-	bool is_touched; /* an object of our tables since the last NEWGEN, by somebody else */
+	uint32_t generation; /* told last, of anybody; 0: none yet */
+	bool is_touched;     /* an object of our tables since the last NEWGEN, by somebody else */
 	char *datagram;
 };
 
@@ -90,7 +91,8 @@ static bool is_about_table(const struct nlmsghdr *header, const char *table)
 	return false;
 }
 
-static void read_culprit(const struct nlmsghdr *header, struct pf_nft_culprit *culprit)
+static void read_generation(const struct nlmsghdr *header, uint32_t *generation,
+			    struct pf_nft_culprit *culprit)
 {
 	const struct nlattr *attribute;
 
@@ -98,6 +100,8 @@ static void read_culprit(const struct nlmsghdr *header, struct pf_nft_culprit *c
 	mnl_attr_for_each(attribute, header, sizeof(struct nfgenmsg))
 	{
 		unsigned type = mnl_attr_get_type(attribute);
+		if (type == NFTA_GEN_ID && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
+			*generation = ntohl(mnl_attr_get_u32(attribute));
 		if (type == NFTA_GEN_PROC_PID && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
 			culprit->pid = ntohl(mnl_attr_get_u32(attribute));
 		if (type == NFTA_GEN_PROC_NAME &&
@@ -111,19 +115,27 @@ static void read_culprit(const struct nlmsghdr *header, struct pf_nft_culprit *c
 static bool hear(struct pf_nft_monitor *monitor, const struct nlmsghdr *header,
 		 struct pf_nft_culprit *culprit)
 {
+	struct pf_nft_culprit who;
+
 	if (header->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES ||
-	    header->nlmsg_pid == monitor->own_port ||
 	    mnl_nlmsg_get_payload_len(header) < sizeof(struct nfgenmsg))
 		return false;
 	if ((header->nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
-		monitor->is_touched |= is_about_table(header, monitor->table);
+		monitor->is_touched |= header->nlmsg_pid != monitor->own_port &&
+				       is_about_table(header, monitor->table);
 		return false;
 	}
 	bool was_touched = monitor->is_touched;
 	monitor->is_touched = false;
+	read_generation(header, &monitor->generation, &who);
 	if (was_touched)
-		read_culprit(header, culprit);
+		*culprit = who;
 	return was_touched;
+}
+
+uint32_t pf_nft_monitor_generation(const struct pf_nft_monitor *monitor)
+{
+	return monitor->generation;
 }
 
 int pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor, struct pf_nft_culprit *ret_culprit)

@@ -152,15 +152,16 @@ static int drain(struct pf_nft *nft, struct outcome *outcome)
 	}
 }
 
-static int exchange(struct pf_nft *nft, const struct pf_plan *plan, bool commits,
-		    struct pf_nft_errors *errors)
+int nft_exchange(struct pf_nft *nft, const struct pf_plan *plan, uint32_t table_flags, bool commits,
+		 struct pf_nft_errors *errors)
 {
+	const struct batch_options options = {nft->sequence, table_flags, commits};
 	struct batch batch;
 
 	errors->n_errors = 0;
 	if (!plan->n_steps)
 		return 0;
-	int r = batch_make(plan, nft->sequence, commits, &batch);
+	int r = batch_make(plan, &options, &batch);
 	if (r < 0)
 		return r;
 	nft->sequence += (uint32_t)batch.n_messages;
@@ -180,10 +181,10 @@ static int exchange(struct pf_nft *nft, const struct pf_plan *plan, bool commits
 
 int pf_nft_commit(struct pf_nft *nft, const struct pf_plan *plan, struct pf_nft_errors *errors)
 {
-	return exchange(nft, plan, true, errors);
+	return nft_exchange(nft, plan, nft->table_flags, true, errors);
 }
 
 int pf_nft_check(struct pf_nft *nft, const struct pf_plan *plan, struct pf_nft_errors *errors)
 {
-	return exchange(nft, plan, false, errors);
+	return nft_exchange(nft, plan, nft->table_flags, false, errors);
 }

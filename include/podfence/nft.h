@@ -35,6 +35,22 @@ PF_MUST_CHECK int pf_nft_commit(struct pf_nft *nft, const struct pf_plan *plan,
 PF_MUST_CHECK int pf_nft_check(struct pf_nft *nft, const struct pf_plan *plan,
 			       struct pf_nft_errors *errors);
 
+/* Ownership: a table that belongs to a netlink socket is changed by nobody else (EPERM; `flush ruleset`
+ * goes around it), and with PERSIST (kernel 6.9) it outlives that socket and waits for the next owner. A
+ * table that was made without an owner never gets one. */
+enum {
+	PF_NFT_OWN_UNSUPPORTED = 1, /* no PERSIST in this kernel: nothing was changed */
+	PF_NFT_OWN_PLAIN,	    /* one is there that was made without an owner: it stays so */
+};
+/* From now on tables of this name belong to `nft`: those that are there without a living owner, and those
+ * it makes. 0, one of the above, -EBUSY where the owner in ret_port lives, or a negative errno. */
+PF_MUST_CHECK int pf_nft_own(struct pf_nft *nft, const char *table, uint32_t *ret_port);
+
+/* Takes a name that one socket of this network namespace can hold, by an empty table that ends with it:
+ * held until pf_nft_free(). -EBUSY: by the socket in ret_port. Needs CAP_NET_ADMIN, so nobody without it
+ * can be in the way. */
+PF_MUST_CHECK int pf_nft_lock(const char *name, struct pf_nft **ret_lock, uint32_t *ret_port);
+
 /* Counts every transaction of anybody in this network namespace. */
 PF_MUST_CHECK int pf_nft_generation(struct pf_nft *nft, uint32_t *ret_generation);
 
@@ -95,3 +111,6 @@ int pf_nft_monitor_fd(const struct pf_nft_monitor *monitor);
  * negative errno. A hint: read the tables back. */
 PF_MUST_CHECK int pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor,
 					  struct pf_nft_culprit *ret_culprit);
+/* The generation that was told last; 0: none yet. After a dispatch it is the kernel's own, or
+ * notifications were lost. */
+uint32_t pf_nft_monitor_generation(const struct pf_nft_monitor *monitor);

@@ -363,6 +363,31 @@ static void a_removed_element_tells_its_last_count(void **state)
 	pf_ruleset_free(ruleset);
 }
 
+static void lost_notifications_are_noticed(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_nft_culprit culprit;
+	struct pf_nft_monitor *monitor;
+	struct pf_ruleset *ruleset = sample_variant("podfence", 0);
+	uint32_t generation;
+
+	assert_int_equal(pf_nft_monitor_open(nft, "podfence", &monitor), 0);
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 0);
+	assert_int_equal(pf_nft_generation(nft, &generation), 0);
+	assert_int_equal(pf_nft_monitor_generation(monitor), generation);
+	/* More than the receive buffer holds, all of it about somebody else's table. */
+	assert_true(namespace_run("{ echo 'add table inet other'; for i in $(seq 20000); do "
+				  "echo add chain inet other c$i; done; } | nft -f -"));
+	assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 1);
+	assert_int_equal(culprit.pid, 0);
+	assert_int_equal(pf_nft_generation(nft, &generation), 0);
+	assert_int_not_equal(pf_nft_monitor_generation(monitor), generation);
+	assert_true(namespace_run("nft delete table inet other"));
+	pf_nft_monitor_free(monitor);
+	pf_ruleset_free(ruleset);
+}
+
 int main(void)
 {
 	namespace_enter_or_skip();
@@ -377,6 +402,7 @@ int main(void)
 		cmocka_unit_test_teardown(foreign_changes_are_heard, remove_table),
 		cmocka_unit_test_teardown(elements_of_a_dynamic_set_are_the_kernels, remove_table),
 		cmocka_unit_test_teardown(a_removed_element_tells_its_last_count, remove_table),
+		cmocka_unit_test_teardown(lost_notifications_are_noticed, remove_table),
 	};
 	if (pf_nft_open(&nft) < 0)
 		return 1;
