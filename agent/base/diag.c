@@ -231,6 +231,47 @@ void diag_rules_differ(size_t n_steps)
 	    n_steps);
 }
 
+static const char *holder(char text[static 64], uint32_t port, int pid)
+{
+	if (pid)
+		snprintf(text, 64, "pid %d", pid);
+	else
+		snprintf(text, 64, "netlink port %u, a process not seen from here", port);
+	return text;
+}
+
+void diag_running(uint32_t port, int pid)
+{
+	char text[64];
+
+	say(LOG_ERR, "running",
+	    "podfenced is running already (%s): one can be in a network namespace; nothing was "
+	    "changed",
+	    holder(text, port, pid));
+}
+
+void diag_tables_held(uint32_t port, int pid)
+{
+	char text[64];
+
+	say(LOG_ERR, "tables-held",
+	    "our nftables tables belong to another program (%s); nothing was changed",
+	    holder(text, port, pid));
+}
+
+void diag_tables_not_owned(const char *reason)
+{
+	say(LOG_NOTICE, "tables-not-owned",
+	    "our nftables tables have no owner, %s: changes by others are repaired, not prevented",
+	    reason);
+}
+
+void diag_notifications_lost(void)
+{
+	say(LOG_WARNING, "notifications-lost",
+	    "changes of nftables were not told: the rules are read back");
+}
+
 void diag_tampered(const char *process, uint32_t pid)
 {
 	if (pid)

@@ -48,7 +48,11 @@ void diag_not_listening(unsigned retry_seconds);
 void diag_rules_refused(const char *object, int error, size_t n_more);
 void diag_rules_not_made(const char *reason);
 void diag_rules_kept(unsigned retry_seconds);
-void diag_rules_differ(size_t n_steps); /* the kernel does not hold what we wrote: repaired */
+void diag_rules_differ(size_t n_steps);	   /* the kernel does not hold what we wrote: repaired */
+void diag_running(uint32_t port, int pid); /* another agent; pid 0: not seen from here */
+void diag_tables_held(uint32_t port, int pid);
+void diag_tables_not_owned(const char *reason);
+void diag_notifications_lost(void);
 void diag_tampered(const char *process, uint32_t pid); /* by whom; pid 0: not known */
 void diag_set_incompatible(const char *object);
 

@@ -93,6 +93,11 @@ static int put_in_force(const struct config *config, const struct node_options *
 		fence_free(fence);
 		return 0;
 	}
+	r = config->tables.owner == CONFIG_OWNER_AUTO ? fence_own(fence) : 0;
+	if (r < 0) {
+		fence_free(fence);
+		return 1;
+	}
 	r = look(config, options, &snapshot);
 	int status;
 	if (r < 0) {

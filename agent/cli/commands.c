@@ -78,11 +78,9 @@ const struct command commands[] = {
 	 "it runs. Rules that are in force already stay as they are.",
 	 CLI_CONFIG, NULL, cli_boot},
 	{"uninstall", "", 0, 0, NULL, "remove all rules of podfence from this kernel",
-	 "Remove all rules of podfence from this kernel. As long as somebody holds the NFLOG group "
-	 "of the configuration, which is podfenced(8) in most cases, nothing is removed: it would "
-	 "put the rules back. Where there is no configuration, or one that is refused, the command "
-	 "goes on with the default group; a file that was named has to be there.",
-	 CLI_CONFIG, NULL, cli_uninstall},
+	 "Remove all rules of podfence from this kernel. As long as podfenced(8) runs nothing is "
+	 "removed, and its process is named: stop it first.",
+	 0, NULL, cli_uninstall},
 	{"completion", "SHELL", 1, 1, "bash zsh", "print the completion for a shell",
 	 "Print the completion of this command for bash or zsh.", 0, NULL, cli_completion},
 	{},

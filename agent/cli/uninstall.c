@@ -1,43 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * podfence uninstall: removes our tables. A running agent would put them back, and it is the NFLOG
- * group that only one process can hold: as long as somebody holds it, nothing is removed. Without a
- * good configuration it is the default group that is asked for, because rules that nobody can
- * remove are worse than an agent that puts them back. */
+ * podfence uninstall: removes our tables. A running agent would put them back, or they are its own and
+ * nobody else's: the lock of agents is taken first, so that none runs and none can start meanwhile. The
+ * configuration does not matter: what a broken one left behind can be removed too.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <podfence/nflog.h>
 #include <podfence/nft.h>
 
 #include "cli/cli.h"
-#include "cli/options.h"
 #include "compile/compile.h"
+#include "node/socket_owner.h"
 
 static int fail(const char *what, int error)
 {
 	fprintf(stderr, "podfence: cannot %s: %s\n", what, strerror(-error));
 	return 1;
-}
-
-static int agent_is_stopped(const struct config *config)
-{
-	struct pf_nflog_options options = {
-		.group = (uint16_t)config->nflog.group,
-		.copy_bytes = config->nflog.copy_bytes,
-		.kernel_buffer = 4096,
-		.queue_threshold = 1,
-		.flush_centiseconds = 1,
-		.socket_buffer = 65536,
-	};
-	struct pf_nflog *nflog;
-	int r = pf_nflog_open(&options, &nflog);
-
-	if (!r)
-		pf_nflog_free(nflog);
-	return r;
 }
 
 static int delete_all(struct pf_nft *nft, const struct pf_ruleset *from,
@@ -82,21 +63,24 @@ static int uninstall(void)
 
 int cli_uninstall(const struct cli *cli)
 {
-	struct config *config;
-	int status = cli_config_or_default(cli, &config);
+	struct pf_nft *lock;
+	uint32_t port;
+	int r = pf_nft_lock(PODFENCE_LOCK, &lock, &port);
 
-	if (status != 0)
-		return status;
-	unsigned group = config->nflog.group;
-	int r = agent_is_stopped(config);
-	config_free(config);
 	if (r == -EBUSY) {
+		pid_t pid = socket_owner_find(port);
+		char who[32] = "a process not seen from here";
+		if (pid)
+			snprintf(who, sizeof(who), "pid %d", (int)pid);
 		fprintf(stderr,
-			"podfence: podfenced is running (NFLOG group %u is held): stop it first, "
-			"it would put the rules back\n",
-			group);
+			"podfence: podfenced is running (%s): stop it first, the rules are its "
+			"own\n",
+			who);
 		return 1;
 	}
-	return r < 0 ? fail("ask whether podfenced is running (needs CAP_NET_ADMIN)", r)
-		     : uninstall();
+	if (r < 0)
+		return fail("ask whether podfenced is running (needs CAP_NET_ADMIN)", r);
+	int status = uninstall();
+	pf_nft_free(lock);
+	return status;
 }

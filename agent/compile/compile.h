@@ -11,6 +11,7 @@
 #include "policy/decision.h"
 
 #define PODFENCE_TABLE "podfence"
+#define PODFENCE_LOCK  "podfence-agent" /* the table that says that an agent runs */
 
 enum {
 	COMPILE_E_REFUSED = 1, /* no ruleset can be made of this; the text says why */

@@ -19,6 +19,7 @@
 enum config_mode { CONFIG_MODE_AUDIT, CONFIG_MODE_DENY, CONFIG_MODE_OFF };
 enum config_source { CONFIG_SOURCE_NONE, CONFIG_SOURCE_KUBECONFIG, CONFIG_SOURCE_IN_CLUSTER };
 enum config_switch { CONFIG_OFF, CONFIG_ON };
+enum config_owner { CONFIG_OWNER_AUTO, CONFIG_OWNER_OFF };
 enum config_action { CONFIG_ACTION_DROP, CONFIG_ACTION_REJECT };
 
 struct string_list {
@@ -114,6 +115,9 @@ struct config {
 		struct number_list tunnel_ports;     /* network.tunnels.udpPorts: 4789 8472 6081 */
 		struct number_list tunnel_protocols; /* network.tunnels.protocols: 4 41 47 */
 	} network;
+	struct {
+		enum config_owner owner; /* tables.owner: auto | off; read at start */
+	} tables;
 	struct {
 		uint32_t label_bit; /* conntrack.labelBit: 0..127, default 100 */
 	} conntrack;

@@ -17,6 +17,7 @@
 static const char *const modes[] = {"audit", "deny", "off", NULL};
 static const char *const sources[] = {"none", "kubeconfig", "in-cluster", NULL};
 static const char *const switches[] = {"off", "on", NULL};
+static const char *const owners[] = {"auto", "off", NULL};
 static const char *const actions[] = {"drop", "reject", NULL};
 
 #define N(array)	(sizeof(array) / sizeof((array)[0]))
@@ -147,6 +148,11 @@ static const struct schema_key keys[] = {
 	 "UDP ports of tunnel transport that pods may not send to internal addresses.", NULL},
 	{"network.tunnels.protocols", SCHEMA_NUMBER_LIST, AT(network.tunnel_protocols), 1, 255,
 	 "4 41 47", NULL, "IP protocols of the same: IPIP, 6in4, GRE.", NULL},
+	{"tables.owner", SCHEMA_ENUM, AT(tables.owner), 0, 0, "auto", owners,
+	 "Whether our nftables tables belong to the agent, so that nobody else can flush or change "
+	 "them: auto where the kernel has this (6.9); off: others can, and it is repaired. Read at "
+	 "start; tables that are there without an owner stay so.",
+	 NULL},
 	{"conntrack.labelBit", SCHEMA_NUMBER, AT(conntrack.label_bit), 0, 127, "100", NULL,
 	 "Conntrack label of connections that began outside; OVS and others use labels too.", NULL},
 	{"nflog.group", SCHEMA_NUMBER, AT(nflog.group), 1, 65535, "1789", NULL, "NFLOG group.",

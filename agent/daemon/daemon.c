@@ -8,6 +8,7 @@
  *	policies	-> read their directory again, at most five times a second
  *	node		-> look again, at once, then after three times as long as that took
  *	our tables	-> changed by somebody else: read back and repair at once
+ *	10 seconds	-> ask whether there was a change that was not told
  *	5 minutes	-> read the rules back
  *	a failure	-> try again after 1, 2, 4 ... 60 s
  *
@@ -323,15 +324,6 @@ static int on_node(sd_event_source *source, int fd, uint32_t events, void *userd
 	return 0;
 }
 
-static int on_tamper(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-	struct daemon *daemon = userdata;
-
-	if (fence_heard(daemon->fence) < 0)
-		daemon_schedule(daemon, PENDING_PACE_USEC);
-	return 0;
-}
-
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
 	struct daemon *daemon = userdata;
@@ -385,10 +377,7 @@ static int add_sources(struct daemon *daemon)
 	if (r >= 0)
 		r = sd_event_source_set_priority(daemon->verify_source, PRIORITY_REST);
 	if (r >= 0)
-		r = sd_event_add_io(daemon->loop, &daemon->fence_source, fence_fd(daemon->fence),
-				    EPOLLIN, on_tamper, daemon);
-	if (r >= 0)
-		r = sd_event_source_set_priority(daemon->fence_source, PRIORITY_TAMPER);
+		r = tamper_watch(daemon);
 	if (r >= 0)
 		r = watch_node(daemon);
 	if (r >= 0)
@@ -425,8 +414,11 @@ static int start_api(struct daemon *daemon)
 
 static int start(struct daemon *daemon)
 {
-	int r = enter_host_cgroup_namespace();
+	int r = tamper_lock(daemon);
 
+	if (r < 0)
+		return r;
+	r = enter_host_cgroup_namespace();
 	if (r < 0) {
 		diag_cannot("enter the host's cgroup namespace (needs CAP_SYS_ADMIN and hostPID)",
 			    r);
@@ -448,6 +440,10 @@ static int start(struct daemon *daemon)
 		diag_cannot("open nf_tables (needs CAP_NET_ADMIN)", r);
 		return r;
 	}
+	if (daemon->config->tables.owner == CONFIG_OWNER_AUTO)
+		r = fence_own(daemon->fence);
+	if (r < 0)
+		return r;
 	daemon->must_read_pods = true;
 	daemon->policies.must_read = true;
 	daemon->must_derive = true;
@@ -473,6 +469,7 @@ static void stop(struct daemon *daemon)
 	sd_event_source_disable_unref(daemon->pods_source);
 	sd_event_source_disable_unref(daemon->work_source);
 	sd_event_source_disable_unref(daemon->verify_source);
+	sd_event_source_disable_unref(daemon->poll_source);
 	sd_event_source_disable_unref(daemon->signal_sources[0]);
 	if (daemon->pods_watch >= 0)
 		close(daemon->pods_watch);
@@ -486,6 +483,7 @@ static void stop(struct daemon *daemon)
 	network_list_free(daemon->networks);
 	pod_list_free(daemon->pods);
 	fence_free(daemon->fence);
+	pf_nft_free(daemon->lock);
 	node_free(daemon->node);
 	sd_event_unref(daemon->loop);
 	free(daemon->node_name);

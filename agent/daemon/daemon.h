@@ -10,6 +10,7 @@
 
 #include <podfence/attributes.h>
 #include <podfence/nflog.h>
+#include <podfence/nft.h>
 
 #include "config/config.h"
 #include "daemon/fence.h"
@@ -101,8 +102,9 @@ struct daemon {
 	uint64_t rules_version; /* of them, the one the rules in the kernel were made of; 0: none */
 	struct rulebook rulebook;
 	uint64_t generation;
+	struct pf_nft *lock; /* one agent in a network namespace */
 	struct fence *fence;
-	sd_event_source *fence_source;
+	sd_event_source *fence_source, *poll_source;
 	struct stream stream;
 	struct seam seam;
 	struct control_server *control; /* NULL: the socket could not be had, or is off */
@@ -127,6 +129,10 @@ struct daemon {
 PF_MUST_CHECK int daemon_run(const char *config_path, struct config *config);
 /* Asks for reconcile() as soon as the order of the loop and the pace of its sources allow. */
 void daemon_schedule(struct daemon *daemon, uint64_t delay_usec);
+
+/* tamper.c. The lock comes before anything is opened that two agents would fight for. */
+PF_MUST_CHECK int tamper_lock(struct daemon *daemon);
+PF_MUST_CHECK int tamper_watch(struct daemon *daemon);
 
 /* reconcile.c: from what is known now to the rules in the kernel. */
 PF_MUST_CHECK int reconcile(struct daemon *daemon);
@@ -188,4 +194,7 @@ PF_MUST_CHECK int stream_open_nflog(struct daemon *daemon, const struct config *
 PF_MUST_CHECK int stream_change_nflog(struct daemon *daemon, const struct config *config);
 void stream_drain(struct daemon *daemon);
 void stream_close_nflog(struct daemon *daemon); /* what is still there is taken first */
+/* An event about the agent itself: `message` is a sentence, `culprit` may be NULL. */
+void stream_tell(struct daemon *daemon, const char *action, const char *message,
+		 const struct pf_nft_culprit *culprit);
 void stream_done(struct daemon *daemon);

@@ -13,11 +13,13 @@
 
 #include "base/diag.h"
 #include "compile/compile.h"
+#include "node/socket_owner.h"
 
 struct fence {
 	struct pf_nft *nft;
 	struct pf_nft_monitor *monitor;
 	struct pf_ruleset *current;
+	uint32_t looked_at; /* generation of the last look without a notification */
 };
 
 int fence_open(struct fence **ret_fence)
@@ -35,6 +37,23 @@ int fence_open(struct fence **ret_fence)
 	}
 	*ret_fence = fence;
 	return 0;
+}
+
+int fence_own(struct fence *fence)
+{
+	uint32_t port;
+	int r = pf_nft_own(fence->nft, PODFENCE_TABLE, &port);
+
+	if (r == PF_NFT_OWN_UNSUPPORTED)
+		diag_tables_not_owned("this kernel has no owner that rules outlive (6.9 has)");
+	else if (r == PF_NFT_OWN_PLAIN)
+		diag_tables_not_owned("they were made without one (podfence uninstall, then a "
+				      "start, makes them anew)");
+	else if (r == -EBUSY)
+		diag_tables_held(port, socket_owner_find(port));
+	else if (r < 0)
+		diag_cannot("own the nftables tables", r);
+	return r < 0 ? r : 0;
 }
 
 struct fence *fence_free(struct fence *fence)
@@ -143,17 +162,45 @@ int fence_fd(const struct fence *fence)
 	return pf_nft_monitor_fd(fence->monitor);
 }
 
-int fence_heard(struct fence *fence)
+static int repair(struct fence *fence, const struct pf_nft_culprit *culprit)
 {
-	struct pf_nft_culprit culprit;
-	int r = pf_nft_monitor_dispatch(fence->monitor, &culprit);
+	int r = fence_verify(fence);
+
+	if (r != 0)
+		diag_tampered(culprit->process, culprit->pid);
+	return r;
+}
+
+int fence_heard(struct fence *fence, struct pf_nft_culprit *ret_culprit)
+{
+	int r = pf_nft_monitor_dispatch(fence->monitor, ret_culprit);
 
 	if (r < 0)
 		diag_cannot("hear who changes nftables", r);
-	if (r <= 0)
-		return r;
-	r = fence_verify(fence);
+	return r <= 0 ? r : repair(fence, ret_culprit);
+}
+
+int fence_poll(struct fence *fence, struct pf_nft_culprit *ret_culprit)
+{
+	uint32_t generation, told;
+	int r = fence_heard(fence, ret_culprit);
+
 	if (r != 0)
-		diag_tampered(culprit.process, culprit.pid);
-	return r;
+		return r;
+	told = pf_nft_monitor_generation(fence->monitor);
+	r = pf_nft_generation(fence->nft, &generation);
+	if (r < 0) {
+		diag_cannot("ask for the generation of nftables", r);
+		return r;
+	}
+	if (!told || generation == told || generation == fence->looked_at)
+		return 0;
+	/* What came between the two questions is told by now. */
+	r = fence_heard(fence, ret_culprit);
+	if (r != 0 || pf_nft_monitor_generation(fence->monitor) == generation)
+		return r;
+	diag_notifications_lost();
+	fence->looked_at = generation;
+	*ret_culprit = (struct pf_nft_culprit){};
+	return repair(fence, ret_culprit);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <podfence/attributes.h>
+#include <podfence/nft.h>
 #include <podfence/ruleset.h>
 
 /* The rules in the kernel, as this agent believes them to be, and the way to change them. */
@@ -14,6 +15,10 @@ struct fence;
 
 /* Reads what an earlier agent left, so that the first change is a difference like any other. */
 PF_MUST_CHECK int fence_open(struct fence **ret_fence);
+/* Where the kernel has it, the tables are nobody else's to change while we live; where it has not, or they
+ * were made without an owner, that is said, and 0 all the same. A negative errno after the reason was
+ * said: they are somebody else's. */
+PF_MUST_CHECK int fence_own(struct fence *fence);
 struct fence *fence_free(struct fence *fence); /* the rules stay */
 
 /* Makes the kernel hold `ruleset` and takes it over (also when it fails). If the kernel refuses,
@@ -30,6 +35,8 @@ const struct pf_ruleset *fence_current(const struct fence *fence);
 PF_MUST_CHECK int fence_verify(struct fence *fence);
 
 /* Readable when somebody changed nftables; fence_heard() then repairs at once what was done to our tables and
- * says who did it. 1: something was, 0: not, or errno. */
+ * says who did it. 1: something was, and who; 0: not, or errno. */
 int fence_fd(const struct fence *fence);
-PF_MUST_CHECK int fence_heard(struct fence *fence);
+PF_MUST_CHECK int fence_heard(struct fence *fence, struct pf_nft_culprit *ret_culprit);
+/* Asks the kernel whether something happened that was not told, and then does as fence_heard(): cheap. */
+PF_MUST_CHECK int fence_poll(struct fence *fence, struct pf_nft_culprit *ret_culprit);

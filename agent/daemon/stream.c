@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
+#include "event/agent_event.h"
 #include "podfence-config.h"
 
 #define MESSAGES_PER_CALL 100
@@ -41,6 +42,16 @@ static void make_members(struct snapshot *snapshot, const struct event_context *
 	endpoint->event_members_length = buffer.length;
 }
 
+/* What there was no memory for is no line: it is counted as dropped. */
+static void write_line(struct daemon *daemon)
+{
+	const struct buffer *line = &daemon->stream.line;
+	size_t length = line->is_broken ? 0 : line->length;
+
+	output_write(daemon->stream.output, line->bytes, length);
+	seam_write(daemon, line->bytes, length);
+}
+
 static void on_record(const struct pf_nflog_record *record, void *userdata)
 {
 	struct turn *turn = userdata;
@@ -58,10 +69,7 @@ static void on_record(const struct pf_nflog_record *record, void *userdata)
 		make_members(turn->daemon->snapshot, &stream->context, event.endpoint);
 	buffer_clear(&stream->line);
 	event_format(&event, &stream->context, &turn->daemon->rulebook, &stream->line);
-	/* What there was no memory for is no line: it is counted as dropped. */
-	size_t length = stream->line.is_broken ? 0 : stream->line.length;
-	output_write(stream->output, stream->line.bytes, length);
-	seam_write(turn->daemon, stream->line.bytes, length);
+	write_line(turn->daemon);
 }
 
 /* Polls for writing only while something waits. */
@@ -212,6 +220,26 @@ int stream_open(struct daemon *daemon)
 			r = sd_event_source_set_enabled(stream->output_source, SD_EVENT_OFF);
 	}
 	return r < 0 ? r : stream_open_nflog(daemon, daemon->config);
+}
+
+void stream_tell(struct daemon *daemon, const char *action, const char *message,
+		 const struct pf_nft_culprit *culprit)
+{
+	struct stream *stream = &daemon->stream;
+	const struct agent_event event = {
+		.action = action,
+		.message = message,
+		.pid = culprit ? culprit->pid : 0,
+		.process = culprit ? culprit->process : NULL,
+		.time_usec = clock_usec(CLOCK_REALTIME),
+		.sequence = ++stream->sequence,
+	};
+
+	buffer_clear(&stream->line);
+	agent_event_format(&event, &stream->context, &stream->line);
+	write_line(daemon);
+	flush(stream);
+	seam_flush(daemon);
 }
 
 void stream_done(struct daemon *daemon)

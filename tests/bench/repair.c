@@ -56,11 +56,12 @@ static void flush_once(struct fence *fence, struct moments *moments, double *ret
 		       double *ret_since_answer)
 {
 	struct pollfd wait = {fence_fd(fence), POLLIN, 0};
+	struct pf_nft_culprit culprit;
 	pid_t pid = flush(moments);
 	int r = 0, status;
 
 	while (r == 0 && poll(&wait, 1, 5000) > 0)
-		r = fence_heard(fence);
+		r = fence_heard(fence, &culprit);
 	int64_t end = (int64_t)now_nsec();
 	if (waitpid(pid, &status, 0) < 0 || status != 0 || r != 1) {
 		printf("no repair: %d, flush %d\n", r, status);

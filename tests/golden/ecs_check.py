@@ -78,9 +78,10 @@ EXTRA = {
 REQUIRED = (
     "@timestamp", "log.level", "message", "ecs.version", "event.id", "event.kind",
     "event.category", "event.type", "event.action", "event.outcome", "event.module",
-    "event.dataset", "event.sequence", "event.created", "network.direction", "host.name",
-    "observer.type", "rule.name", "rule.category", "podfence.attribution",
+    "event.dataset", "event.sequence", "event.created", "host.name", "observer.type",
 )
+# What no line of a flow may lack beside it.
+REQUIRED_OF_FLOWS = ("network.direction", "rule.name", "rule.category", "podfence.attribution")
 
 # ecs-logging: collectors that read only the beginning of a line find these there.
 FIRST = ("@timestamp", "log.level", "message", "ecs.version")
@@ -205,7 +206,9 @@ def line_check(fields, values, line):
     found = dict(leaves(event))
     wrong = [f"{name}: {text}" for name, value in found.items()
              if (text := leaf_check(fields, name, value))]
-    wrong += [f"{name}: missing" for name in REQUIRED if name not in found]
+    required = REQUIRED + (REQUIRED_OF_FLOWS
+                           if found.get("event.dataset") == "podfence.flow" else ())
+    wrong += [f"{name}: missing" for name in required if name not in found]
     if tuple(found)[:len(FIRST)] != FIRST:
         wrong.append(f"begins with {', '.join(tuple(found)[:len(FIRST)])}")
     return wrong + list(values_check(values, found))

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
 """Killed 200 times at random moments under traffic, each life with other rules to put in force than
-the one before: what is denied throughout never gets a packet, what is allowed throughout loses
-none, and in the end nothing has gathered."""
+the one before, with tables that belong to the agent and with tables that do not: what is denied
+throughout never gets a packet, what is allowed throughout loses none, and in the end nothing has
+gathered."""
 import os
 import pathlib
 import random
@@ -15,7 +16,7 @@ from agent import Agent
 from flood import Flood
 from lab import Lab, rules
 
-LIVES = 200
+LIVES = {"auto": 150, "off": 50}  # tables.owner
 LONGEST = 0.08  # seconds; a start to "ready" takes about half of it
 OTHER_NETWORKS = [["192.0.2.0/24"], [f"192.0.2.{i}/32" for i in range(20)], []]
 
@@ -37,28 +38,27 @@ def live(agent: Agent, life: int, chance: random.Random) -> None:
     agent.stop(signal.SIGKILL)
 
 
-def test(check: tap.Tap) -> None:
-    seed = random.randrange(1 << 32)
-    print(f"# seed {seed}")
-    chance = random.Random(seed)
+def kill(check: tap.Tap, owner: str, chance: random.Random) -> None:
+    lives = LIVES[owner]
     with Lab() as lab:
         lab.add_three_pods()
-        agent = lab.agent()
+        agent = lab.agent(tables={"owner": owner})
         agent.start()
         agent.wait_endpoints(len(lab.pods))
         before, (n_files, memory) = rules(), resources(agent)
         generations = agent.generations()
         agent.stop(signal.SIGKILL)
         flood = Flood(lab, lab.pods)
-        for life in range(LIVES):
+        for life in range(lives):
             live(agent, life, chance)
         n_ready = agent.generations() - generations
-        check.check(0 < n_ready < LIVES, f"{n_ready} of {LIVES} lives put rules in force",
+        check.check(0 < n_ready < lives,
+                    f"owner {owner}: {n_ready} of {lives} lives put rules in force",
                     "all or none were killed too late")
         agent.configure(network={"internal": agent.settings["network"]["internal"][:2]},
                         default={"action": "drop"})
         agent.start()
-        flood.end(check, f"{LIVES} kills")
+        flood.end(check, f"owner {owner}: {lives} kills")
         agent.wait_endpoints(len(lab.pods))
         check.equal(rules(), before, "the rules are what they were")
         agent.stop()
@@ -67,6 +67,14 @@ def test(check: tap.Tap) -> None:
         check.check(resources(agent)[1] <= memory + 512, "no more memory than in the first life",
                     f"{resources(agent)[1]} kB, first {memory} kB")
         check.equal(agent.stop(), 0, "ends well")
+
+
+def test(check: tap.Tap) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"# seed {seed}")
+    chance = random.Random(seed)
+    for owner in LIVES:
+        kill(check, owner, chance)
 
 
 tap.main(test)

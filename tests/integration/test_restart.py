@@ -3,13 +3,12 @@
 """The rules outlive the agent, however it ends; the next one takes them over without a gap; only
 `podfence uninstall` takes them away."""
 import signal
-import subprocess
 
 import common  # noqa: F401
 import netns
 import tap
 import traffic
-from agent import Agent, program, run_program
+from agent import Agent, run_program
 from flood import Flood
 from lab import EXTERNAL, INTERNAL, OPEN_PORT, Lab
 
@@ -31,74 +30,48 @@ def check_fenced(lab: Lab, check: tap.Tap, when: str) -> None:
                         f"{when}: {pod.name} reaches the internal service, v{version}")
 
 
-def without_etc(*command: str, config: str | None = None) -> tuple[int, str, str]:
-    """Runs a command where /etc holds nothing but, perhaps, the default configuration."""
-    script = "mount -t tmpfs none /etc && mkdir /etc/podfence && " \
-             "{ [ -z \"$1\" ] || echo \"$1\" > /etc/podfence/podfence.yaml; } && shift && " \
-             "exec \"$@\""
-    done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", config or "",
-                           program(command[0]), *command[1:]], capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
-
-
 def is_fenced() -> bool:
     return "podfence" in netns.run("nft", "list", "tables")
 
 
-def uninstalls_refused(lab: Lab, agent: Agent, check: tap.Tap) -> None:
-    """While the agent runs it would put the rules back."""
-    broken = "default:\n  mode: perhaps\n"
-    ways = [("its configuration",
-             lambda: run_program("podfence", "uninstall", "--config", str(agent.config))),
-            ("no configuration", lambda: without_etc("podfence", "uninstall")),
-            ("a broken one", lambda: without_etc("podfence", "uninstall", config=broken))]
-    for what, uninstall in ways:
-        status, _, complaint = uninstall()
-        check.equal(status, 1, f"uninstall with {what} refuses while the agent runs", complaint)
-        check.check("podfenced is running (NFLOG group 1789 is held)" in complaint,
-                    f"uninstall with {what} says why", complaint)
+def uninstall_refused(lab: Lab, agent: Agent, check: tap.Tap) -> None:
+    """While the agent runs the rules are its own."""
+    status, _, complaint = run_program("podfence", "uninstall")
+    check.equal((status, complaint),
+                (1, f"podfence: podfenced is running (pid {agent.process.pid}): stop it first, "
+                    "the rules are its own\n"),
+                "uninstall refuses while the agent runs, and names it")
     check_fenced(lab, check, "uninstall refused")
 
 
-def uninstalls(lab: Lab, agent: Agent, check: tap.Tap) -> None:
-    broken, config = "default:\n  mode: perhaps\n", lab.directory / "broken.yaml"
-    config.write_text(broken)
-    status, _, complaint = run_program("podfence", "uninstall", "--config", "/none.yaml")
-    check.equal((status, complaint), (2, "/none.yaml: No such file or directory\n"),
-                "uninstall with a file that is not there: exit 2")
-    check.check(is_fenced(), "and the rules stay")
-    default = "/etc/podfence/podfence.yaml"
-    said = ":2: default.mode: \"perhaps\" is not audit or deny\n" \
-           "podfence: going on with the defaults, NFLOG group 1789\n"
-    ways = [("its configuration", "",
-             lambda: run_program("podfence", "uninstall", "--config", str(agent.config))),
-            ("no configuration", "", lambda: without_etc("podfence", "uninstall")),
-            ("a broken one at the default place", default + said,
-             lambda: without_etc("podfence", "uninstall", config=broken)),
-            ("a broken one", str(config) + said,
-             lambda: run_program("podfence", "uninstall", "--config", str(config)))]
-    for what, expected, uninstall in ways:
-        agent.start()
-        agent.stop()
-        check.check(is_fenced(), "the rules are there again")
-        status, output, complaint = uninstall()
-        check.equal((status, output, complaint),
-                    (0, "the rules of podfence are removed\n", expected), f"uninstall with {what}")
-        check.check(not is_fenced(), f"uninstall with {what}: no table")
+def uninstalls(lab: Lab, check: tap.Tap) -> None:
+    check.check(is_fenced(), "the agent is stopped, the rules are there")
+    status, output, complaint = run_program("podfence", "uninstall")
+    check.equal((status, output, complaint), (0, "the rules of podfence are removed\n", ""),
+                "uninstall")
+    check.check(not is_fenced(), "no table is left")
     check.check(leaks(lab), "uninstalled: everything leaves")
-    status, output, complaint = run_program("podfence", "uninstall", "--config", str(agent.config))
+    status, output, complaint = run_program("podfence", "uninstall")
     check.equal((status, output), (0, "there were no rules of podfence\n"), "uninstall once more",
                 complaint)
-    status, output, complaint = without_etc("podfence", "render")
-    check.equal((status, output, complaint), (2, "", f"{default}: No such file or directory\n"),
-                "render without configuration: exit 2")
 
 
-def test(check: tap.Tap) -> None:
+def second_refused(lab: Lab, agent: Agent, check: tap.Tap) -> None:
+    """Whatever is configured: the rules of one would be tampering for the other."""
+    second = lab.agent(nflog={"group": 1790}, tables={"owner": "off"}, default={"mode": "audit"})
+    second.start(is_awaited=False)
+    check.equal(second.process.wait(20), 1, "a second agent ends")
+    second.process = None
+    check.check(f"podfenced is running already (pid {agent.process.pid})" in second.said(),
+                "and says which one runs", second.said())
+    check_fenced(lab, check, "a second agent refused")
+
+
+def restart(check: tap.Tap, owner: str) -> None:
     with Lab() as lab:
         lab.add_three_pods()
-        check.check(leaks(lab), "without podfence everything leaves")
-        agent = lab.agent()
+        check.check(leaks(lab), f"owner {owner}: without podfence everything leaves")
+        agent = lab.agent(tables={"owner": owner})
         agent.start()
         agent.wait_endpoints(len(lab.pods))
 
@@ -114,9 +87,15 @@ def test(check: tap.Tap) -> None:
 
         names = agent.find_events(event__action="dropped")
         check.check(names, "events go on after a restart")
-        uninstalls_refused(lab, agent, check)
+        second_refused(lab, agent, check)
+        uninstall_refused(lab, agent, check)
         agent.stop()
-        uninstalls(lab, agent, check)
+        uninstalls(lab, check)
+
+
+def test(check: tap.Tap) -> None:
+    for owner in ("auto", "off"):
+        restart(check, owner)
 
 
 tap.main(test)

@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
-"""Whoever flushes, deletes or edits our tables: they are repaired at once, and we say who did.
+"""Whoever flushes, deletes or edits our tables.
 
-Between a flush and its repair there is a window (the table has no owner); after it nothing leaves.
+Where they belong to the agent (kernel 6.9) nobody can, not for a moment. Where they do not, they
+are repaired at once and the agent says who did it, in its messages and by an event; between a flush
+and its repair there is a window, and the packets that found it are counted and printed.
 """
+import pathlib
+import socket
+import struct
+
 import common  # noqa: F401
 import netns
 import tap
 import traffic
-from agent import Agent
+from agent import Agent, field
+from flood import Flood
 from lab import EXTERNAL, OPEN_PORT, Lab, rules
 from pods import Pod
 
+ECS_CHECK = str(pathlib.Path(__file__).parents[1] / "golden" / "ecs_check.py")
+FLOOD_PORT = 7002
+N_FLUSHES = 20
 CHANGES = {
     "nft flush ruleset": ("flush", "ruleset"),
     "the table deleted": ("delete", "table", "inet", "podfence"),
@@ -39,11 +49,11 @@ def tamper(lab: Lab, agent: Agent, check: tap.Tap, what: str, command: tuple[str
     check.equal(leaks(lab, lab.pods), [], f"{what}: repaired, nothing leaves")
 
 
-def test(check: tap.Tap) -> None:
+def repaired(check: tap.Tap) -> None:
     with Lab() as lab:
         lab.add_three_pods()
         check.check(leaks(lab, lab.pods), "without podfence everything leaves")
-        agent = lab.agent()
+        agent = lab.agent(tables={"owner": "off"})
         agent.start()
         agent.wait_endpoints(len(lab.pods))
         check.equal(leaks(lab, lab.pods), [], "with podfence nothing leaves")
@@ -58,7 +68,108 @@ def test(check: tap.Tap) -> None:
         check.equal(leaks(lab, lab.pods), [], "a foreign table comes and goes: nothing leaves")
         check.equal(agent.said().count("our rules were changed"), told,
                     "and nobody is accused of it")
+        told = agent.find_events(event__action="rules-tampered")
+        check.equal(len(told), len(CHANGES), "each is an event")
+        check.equal({(field(event, "process.name"), field(event, "process.pid") > 0)
+                     for event in told}, {("nft", True)}, "which names the process")
+        check.equal(netns.run("python3", ECS_CHECK, str(agent.output)), "", "the events are ECS")
+        count_escaped(lab, agent, check)
         agent.stop()
+
+
+def count_escaped(lab: Lab, agent: Agent, check: tap.Tap) -> None:
+    """How many packets of a steady flood find the window of a flush."""
+    sender = lab.pods[0].another_worker()
+    sender.start(traffic.flood, [(EXTERNAL[4], FLOOD_PORT)], 0)
+    mark = lab.outside.mark()
+    for number in range(N_FLUSHES):
+        told = agent.said().count("our rules were changed by nft")
+        netns.run("nft", "flush", "ruleset")
+        agent.wait_for(lambda: agent.said().count("our rules were changed by nft") > told,
+                       f"flush {number}")
+    sent = sender.finish()
+    sender.stop()
+    escaped = len(lab.left(mark, destination=EXTERNAL[4], dport=FLOOD_PORT))
+    print(f"# {N_FLUSHES} flushes of the ruleset, {sent['rounds']} packets sent meanwhile: "
+          f"{escaped} escaped, {escaped / N_FLUSHES:.1f} a flush")
+    check.equal(leaks(lab, lab.pods), [], "after the last flush nothing leaves")
+
+
+def has_owners() -> bool:
+    """Whether this kernel has tables that outlive their owner, asked as the agent does: by a
+    transaction that is never ended."""
+    newtable, owner_persist = 0x0a00, 6
+
+    def attribute(number: int, value: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
+
+    def message(kind: int, flags: int, body: bytes) -> bytes:
+        return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
+
+    with netns.open_netfilter() as netlink:
+        table = struct.pack("!BBH", 1, 0, 0) + attribute(1, b"podfence-probe\0") + \
+            attribute(2, struct.pack("!I", owner_persist))
+        netlink.send(message(16, 1, struct.pack("!BBH", 0, 0, 10)) +
+                     message(newtable, 0x405, table))
+        return struct.unpack_from("=i", netlink.recv(4096), 16)[0] == 0
+
+
+def prevented(check: tap.Tap) -> None:
+    with Lab() as lab:
+        lab.add_three_pods()
+        agent = lab.agent()
+        agent.start()
+        agent.wait_endpoints(len(lab.pods))
+        before = rules()
+        flood = Flood(lab, list(lab.pods))
+        for what, command in CHANGES.items():
+            try:
+                netns.run("nft", *command)
+                is_refused = False
+            except RuntimeError:
+                is_refused = True
+            check.equal(is_refused, command[0] != "flush" or command[1] != "ruleset",
+                        f"{what}: refused, or goes around our tables")
+            check.equal(rules(), before, f"{what}: the rules are what they were")
+        netns.run("nft", "-f", "-", text="flush ruleset\nadd table inet filter\n")
+        check.check("table inet filter {" in rules(),
+                    "nftables.service reloads a ruleset of its own")
+        pod = lab.add_pod("late")
+        lab.write_pods()
+        agent.wait_endpoints(len(lab.pods))
+        check.equal(leaks(lab, [pod]), [], "the agent itself changes its tables")
+        flood.end(check, "foreign changes under traffic")
+        check.check("our rules were changed" not in agent.said(), "nobody is accused")
+        agent.stop()
+
+
+def plain_stays(check: tap.Tap) -> None:
+    """Tables of an agent that took no ownership, then one that would."""
+    with Lab() as lab:
+        lab.add_three_pods()
+        agent = lab.agent(tables={"owner": "off"})
+        agent.start()
+        agent.wait_endpoints(len(lab.pods))
+        agent.stop()
+        agent.configure(tables={"owner": "auto"})
+        flood = Flood(lab, lab.pods)
+        agent.start()
+        flood.end(check, "an older agent's tables are taken over")
+        check.equal(agent.said().count("our nftables tables have no owner, they were made without"),
+                    1, "plain tables stay plain, and that is said once")
+        tamper(lab, agent, check, "then they are repaired", ("flush", "ruleset"))
+        check.check("flags owner" in "".join(rules()),
+                    "and the tables made anew have an owner")
+        agent.stop()
+
+
+def test(check: tap.Tap) -> None:
+    repaired(check)
+    if has_owners():
+        prevented(check)
+        plain_stays(check)
+    else:
+        print("# this kernel has no tables that outlive their owner (6.9 has)")
 
 
 tap.main(test)

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Events of category "configuration": the dataset is podfence.agent, so that whoever counts flows does
+ * not meet them. */
+#include "event/agent_event.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "event/timestamp.h"
+
+#define SEVERITY_HIGH 73
+
+#define RAW(json, literal) json_raw(json, NULL, literal, sizeof(literal) - 1)
+
+static void add_time(struct json *json, const char *key, uint64_t usec)
+{
+	char text[TIMESTAMP_LENGTH];
+
+	timestamp_text(usec, text);
+	json_string_n(json, key, text, sizeof(text));
+}
+
+static void add_event(struct json *json, const struct agent_event *event,
+		      const struct event_context *context)
+{
+	char id[64];
+
+	snprintf(id, sizeof(id), "%.32s-%" PRIu64, context->agent_id, event->sequence);
+	json_object_begin(json, "event");
+	json_string(json, "id", id);
+	RAW(json, "\"kind\":\"event\",\"category\":[\"configuration\"],\"type\":[\"change\"]");
+	json_string(json, "action", event->action);
+	RAW(json, "\"outcome\":\"success\",\"module\":\"podfence\",\"dataset\":\"podfence.agent\","
+		  "\"provider\":\"nftables\"");
+	json_string(json, "reason", event->message);
+	json_uint(json, "severity", SEVERITY_HIGH);
+	json_uint(json, "sequence", event->sequence);
+	add_time(json, "created", event->time_usec);
+	json_object_end(json);
+}
+
+static void add_process(struct json *json, const struct agent_event *event)
+{
+	bool has_name = event->process && event->process[0];
+
+	if (!event->pid && !has_name)
+		return;
+	json_object_begin(json, "process");
+	if (event->pid)
+		json_uint(json, "pid", event->pid);
+	if (has_name)
+		json_string(json, "name", event->process);
+	json_object_end(json);
+}
+
+void agent_event_format(const struct agent_event *event, const struct event_context *context,
+			struct buffer *buffer)
+{
+	struct json json;
+	struct buffer members = BUFFER_INIT;
+
+	event_endpoint_members(NULL, context, &members);
+	json_init(&json, buffer);
+	json_object_begin(&json, NULL);
+	add_time(&json, "@timestamp", event->time_usec);
+	RAW(&json, "\"log\":{\"level\":\"warning\"}");
+	json_string(&json, "message", event->message);
+	RAW(&json, "\"ecs\":{\"version\":\"8.11.0\"}");
+	add_event(&json, event, context);
+	add_process(&json, event);
+	json_raw(&json, NULL, members.bytes, members.length);
+	buffer->is_broken |= members.is_broken;
+	buffer_done(&members);
+	json_object_end(&json);
+	buffer_add_char(buffer, '\n');
+}
