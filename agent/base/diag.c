@@ -100,6 +100,13 @@ void diag_no_pod_root(void)
 	    "(node.podRoots)");
 }
 
+void diag_units_cut(void)
+{
+	say(LOG_WARNING, "units-cut",
+	    "more cgroups match the globs of units than are looked at (960, 12 levels deep): the "
+	    "others are not judged; match the slice above them");
+}
+
 void diag_config_refused(const struct report *report)
 {
 	say_report(LOG_ERR, "config-refused", report);

@@ -15,17 +15,18 @@
 
 #include "compile/internal.h"
 
-static void level_add(uint8_t levels[static LEVELS_MAX], size_t *n_levels, unsigned level)
+static void level_add(struct levels *levels, unsigned level)
 {
 	size_t i = 0;
 
-	while (i < *n_levels && levels[i] < level)
+	while (i < levels->n && levels->levels[i] > level)
 		i++;
-	if (*n_levels == LEVELS_MAX || level > UINT8_MAX || (i < *n_levels && levels[i] == level))
+	if (levels->n == LEVELS_MAX || level > UINT8_MAX ||
+	    (i < levels->n && levels->levels[i] == level))
 		return;
-	memmove(&levels[i + 1], &levels[i], *n_levels - i);
-	levels[i] = (uint8_t)level;
-	(*n_levels)++;
+	memmove(&levels->levels[i + 1], &levels->levels[i], levels->n - i);
+	levels->levels[i] = (uint8_t)level;
+	levels->n++;
 }
 
 static void collect_levels(struct compiler *compiler)
@@ -33,13 +34,17 @@ static void collect_levels(struct compiler *compiler)
 	const struct snapshot *snapshot = compiler->snapshot;
 
 	for (size_t i = 0; snapshot && i < snapshot->view->n_pod_roots; i++)
-		level_add(compiler->root_levels, &compiler->n_root_levels,
-			  snapshot->view->pod_roots[i].level);
-	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++)
-		if (snapshot->endpoints[i].kind == ENDPOINT_HOST_POD &&
-		    snapshot->endpoints[i].cgroup)
-			level_add(compiler->pod_levels, &compiler->n_pod_levels,
-				  snapshot->endpoints[i].level);
+		level_add(&compiler->roots, snapshot->view->pod_roots[i].level);
+	for (size_t i = 0; snapshot && i < snapshot->n_exempt; i++)
+		level_add(&compiler->exempt, snapshot->exempt[i].level);
+	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++) {
+		const struct endpoint *endpoint = &snapshot->endpoints[i];
+		if (endpoint->kind == ENDPOINT_POD || !endpoint->cgroup)
+			continue;
+		level_add(&compiler->pods, endpoint->level);
+		if (endpoint->kind == ENDPOINT_UNIT)
+			level_add(&compiler->roots, endpoint->level);
+	}
 }
 
 static int collect_internal(struct compiler *compiler)

@@ -3,7 +3,7 @@
  *
  * Who is who, as elements, and the chains that ask them. A link that leads to one pod needs only its
  * ifindex: `guard` has proven the source before. Behind a bridge the link is shared, so the pair (bridge,
- * source) decides, and the bridge table proves the pair (port, source). A host pod is its cgroup id.
+ * source) decides, and the bridge table proves the pair (port, source). A host pod or a unit is its cgroup id.
  *
  * Whoever the agent's default holds for stands in a plain set, for whom something else does in a verdict map
  * that leads to his chain. One map for all would be one look-up less, but the kernel validates every chain
@@ -23,6 +23,14 @@ static void add_index(struct pf_set *set, uint32_t index)
 	struct pf_key key = {};
 
 	pf_key_add_u32(&key, index);
+	pf_element_add(set, &key);
+}
+
+static void add_id(struct pf_set *set, uint64_t cgroup)
+{
+	struct pf_key key = {};
+
+	pf_key_add_u64(&key, cgroup);
 	pf_element_add(set, &key);
 }
 
@@ -49,11 +57,13 @@ static void add_node(const struct compiler *compiler)
 
 	for (size_t i = 0; i < snapshot->n_uplinks; i++) /* no set where they are few */
 		add_index(uplinks, snapshot->uplinks[i]);
-	for (size_t i = 0; i < snapshot->view->n_pod_roots; i++) {
-		struct pf_key key = {};
-		pf_key_add_u64(&key, snapshot->view->pod_roots[i].cgroup);
-		pf_element_add(roots, &key);
-	}
+	for (size_t i = 0; i < snapshot->view->n_pod_roots; i++)
+		add_id(roots, snapshot->view->pod_roots[i].cgroup);
+	for (size_t i = 0; i < snapshot->n_endpoints; i++)
+		if (snapshot->endpoints[i].kind == ENDPOINT_UNIT)
+			add_id(roots, snapshot->endpoints[i].cgroup);
+	for (size_t i = 0; i < snapshot->n_exempt; i++) /* no set where there are none */
+		add_id(find(compiler, EXEMPT), snapshot->exempt[i].cgroup);
 }
 
 static const struct decision *decision_of(const struct compiler *compiler,
@@ -104,7 +114,7 @@ static void add_attachment(const struct compiler *compiler, const struct endpoin
 	      "");
 }
 
-/* The chain of one audited host pod: its prefix says whose packet it was. */
+/* The chain of one audited host pod or unit: its prefix says whose packet it was. */
 static void add_tag(const struct compiler *compiler, const struct endpoint *endpoint,
 		    const struct pf_key *cgroup)
 {
@@ -115,7 +125,7 @@ static void add_tag(const struct compiler *compiler, const struct endpoint *endp
 	pf_element_add_verdict(find(compiler, TAGS), cgroup, PF_GOTO, name);
 }
 
-static void add_host_pod(const struct compiler *compiler, const struct endpoint *endpoint)
+static void add_cgroup(const struct compiler *compiler, const struct endpoint *endpoint)
 {
 	const struct decision *decision = decision_of(compiler, endpoint);
 	struct pf_key key = {};
@@ -179,9 +189,9 @@ void compile_endpoint_chains(const struct compiler *compiler)
 		 has_policies);
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending");
 	chain = pf_chain_add(compiler->inet, "endpoint-out");
-	for (size_t i = 0; i < compiler->n_pod_levels; i++)
+	for (size_t i = 0; i < compiler->pods.n; i++)
 		add_rule(chain, CGROUPS, POLICY_CGROUPS,
-			 PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}), "default-out",
+			 PF_FIELDS({PF_CGROUP, compiler->pods.levels[i]}), "default-out",
 			 has_policies);
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "pending-out");
 }
@@ -197,8 +207,8 @@ void compile_endpoints(const struct compiler *compiler)
 		const struct endpoint *endpoint = &snapshot->endpoints[i];
 		bool is_resolved = endpoint->coverage == COVERAGE_ENFORCED ||
 				   endpoint->coverage == COVERAGE_AUDIT;
-		if (endpoint->kind == ENDPOINT_HOST_POD && is_resolved && endpoint->cgroup)
-			add_host_pod(compiler, endpoint);
+		if (endpoint->kind != ENDPOINT_POD && is_resolved && endpoint->cgroup)
+			add_cgroup(compiler, endpoint);
 		for (size_t k = 0; k < endpoint->n_attachments; k++)
 			add_attachment(compiler, endpoint, &endpoint->attachments[k]);
 	}

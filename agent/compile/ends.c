@@ -35,9 +35,9 @@ const char *end_of(enum config_mode mode, enum config_action action, bool is_out
 
 static void add_audit_out(const struct compiler *compiler, struct pf_chain *chain)
 {
-	for (size_t i = 0; i < compiler->n_pod_levels; i++)
+	for (size_t i = 0; i < compiler->pods.n; i++)
 		pf_rule_vmap(pf_rule_add(chain), TAGS,
-			     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+			     PF_FIELDS({PF_CGROUP, compiler->pods.levels[i]}));
 	tail_add(compiler, chain, RULE_AUDIT);
 }
 

@@ -131,14 +131,32 @@ static void add_begin(const struct compiler *compiler)
 	pf_rule_set_label(rule, label);
 }
 
-/* Sockets below a pod root, at whatever depth such roots are. */
+static bool has_level(const struct levels *levels, unsigned level)
+{
+	for (size_t i = 0; i < levels->n; i++)
+		if (levels->levels[i] == level)
+			return true;
+	return false;
+}
+
+static void add_level(const struct levels *levels, unsigned level, struct pf_chain *chain,
+		      const char *set, enum pf_verdict verdict, const char *target)
+{
+	if (!has_level(levels, level))
+		return;
+	struct pf_rule *rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, set, PF_FIELDS({PF_CGROUP, level}));
+	pf_rule_verdict(rule, verdict, target);
+}
+
+/* Sockets below a pod root or in a unit, at whatever depth those are; the deepest counts: what is exempt
+ * inside a unit is asked before the unit. */
 static void add_root_jumps(const struct compiler *compiler, struct pf_chain *chain,
 			   const char *target)
 {
-	for (size_t i = 0; i < compiler->n_root_levels; i++) {
-		struct pf_rule *rule = pf_rule_add(chain);
-		pf_rule_lookup(rule, POD_ROOTS, PF_FIELDS({PF_CGROUP, compiler->root_levels[i]}));
-		pf_rule_verdict(rule, PF_GOTO, target);
+	for (unsigned level = UINT8_MAX; level > 0; level--) {
+		add_level(&compiler->exempt, level, chain, EXEMPT, PF_RETURN, NULL);
+		add_level(&compiler->roots, level, chain, POD_ROOTS, PF_GOTO, target);
 	}
 }
 
@@ -230,6 +248,8 @@ static void add_sets(const struct compiler *compiler)
 	if (compiler->snapshot && compiler->snapshot->n_uplinks > UPLINKS_LINEAR_MAX)
 		pf_set_add(table, UPLINKS, &plain, PF_FIELDS({PF_IIF}));
 	pf_set_add(table, POD_ROOTS, &plain, PF_FIELDS({PF_CGROUP}));
+	if (compiler->exempt.n)
+		pf_set_add(table, EXEMPT, &plain, PF_FIELDS({PF_CGROUP}));
 }
 
 void compile_guards(const struct compiler *compiler)

@@ -14,7 +14,8 @@
 #define SET(name) name "_v1"
 
 #define UPLINKS	  SET("uplinks")
-#define POD_ROOTS SET("pod_roots")
+#define POD_ROOTS SET("pod_roots") /* and units: sockets below these are judged */
+#define EXEMPT	  SET("exempt")	   /* sockets below these are not */
 #define LINKS	  SET("links")
 #define PODS4	  SET("pods4")
 #define PODS6	  SET("pods6")
@@ -49,6 +50,11 @@
 /* A few linear compares beat an interval set; about ten prefixes cost the same. */
 #define LINEAR_MAX 8
 
+struct levels {
+	uint8_t levels[LEVELS_MAX];
+	size_t n;
+};
+
 /* The compilation in progress: what several stages need. */
 struct compiler {
 	const struct config *config;
@@ -60,10 +66,8 @@ struct compiler {
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
 	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
 	struct prefix_list internal; /* all of them, configured and derived */
-	uint8_t root_levels[LEVELS_MAX];
-	size_t n_root_levels;
-	uint8_t pod_levels[LEVELS_MAX];
-	size_t n_pod_levels;
+	/* Depths of the cgroup tree, the deepest first: a unit may stand in a unit. */
+	struct levels roots, pods, exempt;
 };
 
 /* tail.c: how a chain ends, by what the rulebook says of the rule */

@@ -44,7 +44,7 @@ void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, en
 void mark_add(const struct compiler *compiler, struct pf_chain *chain)
 {
 	pf_rule_set_mark(pf_rule_add(chain), 0);
-	for (size_t i = 0; i < compiler->n_pod_levels; i++)
+	for (size_t i = compiler->pods.n; i > 0; i--) /* the last that fits stays: the deepest */
 		pf_rule_set_mark_map(pf_rule_add(chain), MARKS,
-				     PF_FIELDS({PF_CGROUP, compiler->pod_levels[i]}));
+				     PF_FIELDS({PF_CGROUP, compiler->pods.levels[i - 1]}));
 }

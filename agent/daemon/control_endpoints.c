@@ -35,9 +35,9 @@ int control_start_endpoints(struct control_request *request)
 
 static int compare(const struct endpoint *endpoint, const char *namespace, const char *name)
 {
-	int order = strcmp(endpoint->pod->namespace, namespace);
+	int order = strcmp(endpoint_namespace(endpoint), namespace);
 
-	return order ? order : strcmp(endpoint->pod->name, name);
+	return order ? order : strcmp(endpoint_name(endpoint), name);
 }
 
 /* The first one behind the name. */
@@ -57,9 +57,9 @@ static size_t find_behind(const struct snapshot *snapshot, const char *namespace
 
 static bool is_wanted(const struct control_endpoints *list, const struct endpoint *endpoint)
 {
-	if (list->namespace && strcmp(list->namespace, endpoint->pod->namespace) != 0)
+	if (list->namespace && strcmp(list->namespace, endpoint_namespace(endpoint)) != 0)
 		return false;
-	if (list->name && strcmp(list->name, endpoint->pod->name) != 0)
+	if (list->name && strcmp(list->name, endpoint_name(endpoint)) != 0)
 		return false;
 	return !list->only_unresolved || endpoint->coverage == COVERAGE_PENDING ||
 	       endpoint->coverage == COVERAGE_UNCOVERED;
@@ -94,7 +94,7 @@ static void add_addresses(struct json *json, const struct endpoint *endpoint)
 	if (endpoint->n_attachments)
 		for (size_t i = 0; i < endpoint->n_attachments; i++)
 			json_address(json, NULL, &endpoint->attachments[i].address);
-	else
+	else if (endpoint->pod)
 		for (size_t i = 0; i < endpoint->pod->n_addresses; i++)
 			json_address(json, NULL, &endpoint->pod->addresses[i]);
 	json_array_end(json);
@@ -106,6 +106,14 @@ static void add_labels(struct json *json, const struct pod *pod)
 	for (size_t i = 0; i < pod->labels.n_labels && i < LABELS_SHOWN; i++)
 		json_string_keyed(json, pod->labels.labels[i].key, pod->labels.labels[i].value);
 	json_object_end(json);
+}
+
+static void add_pod_facts(struct json *json, const struct pod *pod)
+{
+	json_string(json, "workload_kind", if_set(pod->workload_kind));
+	json_string(json, "workload_name", if_set(pod->workload_name));
+	json_string(json, "service_account", if_set(pod->service_account));
+	add_labels(json, pod);
 }
 
 static void add_endpoint(struct json *json, const struct snapshot *snapshot,
@@ -126,19 +134,17 @@ static void add_endpoint(struct json *json, const struct snapshot *snapshot,
 
 	json_object_begin(json, NULL);
 	json_string(json, "kind", kinds[endpoint->kind]);
-	json_string(json, "namespace", pod->namespace);
-	json_string(json, "name", pod->name);
-	json_string(json, "uid", pod->uid);
+	json_string(json, "namespace", endpoint_namespace(endpoint));
+	json_string(json, "name", endpoint_name(endpoint));
+	json_string(json, "uid", pod ? pod->uid : "");
 	json_string(json, "coverage", coverages[endpoint->coverage]);
 	json_string(json, "reason", if_set(endpoint->reason));
 	json_uint(json, "index", endpoint->index);
 	json_uint(json, "cgroup", endpoint->cgroup);
 	add_addresses(json, endpoint);
 	add_links(json, snapshot, endpoint);
-	json_string(json, "workload_kind", if_set(pod->workload_kind));
-	json_string(json, "workload_name", if_set(pod->workload_name));
-	json_string(json, "service_account", if_set(pod->service_account));
-	add_labels(json, pod);
+	if (pod)
+		add_pod_facts(json, pod);
 	json_object_end(json);
 }
 
@@ -163,15 +169,15 @@ int control_list_endpoints(struct control_request *request, struct json *reply)
 	json_array_end(reply);
 	if (!snapshot || i == snapshot->n_endpoints)
 		return CONTROL_DONE;
-	const struct pod *last = snapshot->endpoints[i - 1].pod;
-	strncpy(list->last_namespace, last->namespace, CONTROL_NAME_MAX);
-	strncpy(list->last_name, last->name, CONTROL_NAME_MAX);
+	const struct endpoint *last = &snapshot->endpoints[i - 1];
+	strncpy(list->last_namespace, endpoint_namespace(last), CONTROL_NAME_MAX);
+	strncpy(list->last_name, endpoint_name(last), CONTROL_NAME_MAX);
 	return CONTROL_AGAIN;
 }
 
 struct near {
 	unsigned distance;
-	const struct pod *pod;
+	const struct endpoint *endpoint;
 };
 
 /* Names of the right namespace are nearer than any other. */
@@ -181,10 +187,11 @@ static void find_near(const struct snapshot *snapshot, const char *namespace, co
 	size_t n = 0;
 
 	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++) {
-		const struct pod *pod = snapshot->endpoints[i].pod;
-		bool is_beginning = name[0] && !strncmp(pod->name, name, strlen(name));
-		unsigned d = is_beginning ? 1 : near_distance(pod->name, name);
-		d += near_distance(pod->namespace, namespace);
+		const struct endpoint *endpoint = &snapshot->endpoints[i];
+		const char *known = endpoint_name(endpoint);
+		bool is_beginning = name[0] && !strncmp(known, name, strlen(name));
+		unsigned d = is_beginning ? 1 : near_distance(known, name);
+		d += near_distance(endpoint_namespace(endpoint), namespace);
 		if (d > (strlen(name) + strlen(namespace)) / 2 + 1)
 			continue;
 		size_t at = n < NEAR_MAX ? n++ : NEAR_MAX;
@@ -192,7 +199,7 @@ static void find_near(const struct snapshot *snapshot, const char *namespace, co
 			if (at < NEAR_MAX)
 				near[at] = near[at - 1];
 		if (at < NEAR_MAX)
-			near[at] = (struct near){d, pod};
+			near[at] = (struct near){d, endpoint};
 	}
 	*ret_n = n;
 }
@@ -215,8 +222,9 @@ const struct endpoint *control_find_endpoint(struct control_request *request, co
 	json_array_begin(error, "near");
 	for (size_t k = 0; k < n; k++) {
 		char text[2 * CONTROL_NAME_MAX + 2];
-		int length = snprintf(text, sizeof(text), "%s/%s", near[k].pod->namespace,
-				      near[k].pod->name);
+		const char *in = endpoint_namespace(near[k].endpoint);
+		int length = snprintf(text, sizeof(text), "%s%s%s", in[0] ? in : "unit",
+				      in[0] ? "/" : ":", endpoint_name(near[k].endpoint));
 		json_string_n(error, NULL, text, (size_t)length);
 	}
 	json_array_end(error);

@@ -478,7 +478,7 @@ static void stop(struct daemon *daemon)
 	api_free(daemon->api);
 	cluster_free(daemon->cluster);
 	decisions_free(daemon->decisions);
-	policy_free(daemon->own);
+	own_policies_done(&daemon->own);
 	snapshot_free(daemon->snapshot);
 	network_list_free(daemon->networks);
 	pod_list_free(daemon->pods);

@@ -20,6 +20,7 @@
 #include "kube/cluster.h"
 #include "kube/manifest_set.h"
 #include "node/view.h"
+#include "policy/own.h"
 #include "policy/decision.h"
 
 /* The running agent: one thread, one sd-event loop. What arrives only marks what has to be looked
@@ -96,7 +97,7 @@ struct daemon {
 	struct policies policies;
 	struct snapshot *snapshot;
 	struct decisions *decisions; /* of its endpoints */
-	struct policy *own;	     /* default.allow as a policy; NULL: it is empty */
+	struct own_policies own;     /* the allow lists of the configuration */
 	uint64_t own_version;	     /* of the configuration it was made of; 0: none */
 	uint64_t config_version;     /* counts the configurations */
 	uint64_t rules_version; /* of them, the one the rules in the kernel were made of; 0: none */
@@ -111,7 +112,7 @@ struct daemon {
 
 	bool is_ready;
 	bool must_read_config, must_read_pods, must_derive;
-	bool was_without_uplink, was_without_pod_root;
+	bool was_without_uplink, was_without_pod_root, was_unit_list_cut;
 	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;
 	uint64_t started_usec, changed_usec;	 /* CLOCK_REALTIME */

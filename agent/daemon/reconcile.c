@@ -15,15 +15,36 @@
 #include "compile/compile.h"
 #include "policy/own.h"
 
+/* The globs of all entries, one after the other, as unit_rule_of() counts them. */
+static const char **unit_globs(const struct config *config, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->units.n_rules; i++)
+		n += config->units.rules[i].match.n_strings;
+	const char **globs = calloc(n + 1, sizeof(*globs));
+	*ret_n = n;
+	n = 0;
+	for (size_t i = 0; globs && i < config->units.n_rules; i++)
+		for (size_t k = 0; k < config->units.rules[i].match.n_strings; k++)
+			globs[n++] = config->units.rules[i].match.strings[k];
+	return globs;
+}
+
 int reconcile_open_node(const struct config *config, struct node **ret_node)
 {
+	size_t n_globs;
+	const char **globs = unit_globs(config, &n_globs);
 	struct node_options options = {
+		.unit_globs = globs,
+		.n_unit_globs = n_globs,
 		.cgroup_root = config->node.cgroup_root,
 		.pod_roots = (const char *const *)config->node.pod_roots.strings,
 		.n_pod_roots = config->node.pod_roots.n_strings,
 	};
-	int r = node_open(&options, ret_node);
+	int r = globs ? node_open(&options, ret_node) : -ENOMEM;
 
+	free(globs);
 	if (r < 0)
 		diag_cannot("look at this node (cgroup v2, /proc, netlink)", r);
 	return r;
@@ -37,6 +58,7 @@ static int make_snapshot(struct daemon *daemon, struct snapshot **ret_snapshot)
 		.n_uplink_names = config->network.uplinks.n_strings,
 		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
 		.networks = daemon->networks,
+		.units = &config->units,
 	};
 	struct node_view *view;
 	int r = node_view_read(daemon->node, &view);
@@ -60,12 +82,12 @@ static bool is_same_news(const struct endpoint *a, const struct endpoint *b)
 
 static void say_why(const struct endpoint *endpoint)
 {
-	const struct pod *pod = endpoint->pod;
+	const char *namespace = endpoint_namespace(endpoint), *name = endpoint_name(endpoint);
 
 	if (endpoint->coverage == COVERAGE_UNCOVERED)
-		diag_uncovered(pod->namespace, pod->name, endpoint->reason);
+		diag_uncovered(namespace, name, endpoint->reason);
 	else
-		diag_unresolved(pod->namespace, pod->name, endpoint->reason);
+		diag_unresolved(namespace, name, endpoint->reason);
 }
 
 /* What a person should know, when it changes and not every time. */
@@ -83,10 +105,7 @@ static size_t say_what_is_unresolved(struct daemon *daemon, const struct snapsho
 		/* Both are sorted by namespace and name. */
 		int order = -1;
 		for (; before && k < before->n_endpoints; k++) {
-			const struct pod *pod = before->endpoints[k].pod;
-			order = strcmp(pod->namespace, endpoint->pod->namespace);
-			if (!order)
-				order = strcmp(pod->name, endpoint->pod->name);
+			order = endpoint_compare(&before->endpoints[k], endpoint);
 			if (order >= 0)
 				break;
 		}
@@ -120,13 +139,21 @@ static void say_missing_uplinks(struct daemon *daemon, const struct snapshot *sn
 
 static void say_what_is_missing(struct daemon *daemon, const struct snapshot *snapshot)
 {
-	bool no_uplink = !snapshot->n_uplinks, no_root = !snapshot->view->n_pod_roots;
+	const struct config *config = daemon->config;
+	bool wants_pods = config->kubernetes.source != CONFIG_SOURCE_NONE || config->pods.file[0] ||
+			  !config->units.n_rules;
+	bool no_uplink = !snapshot->n_uplinks;
+	bool no_root = wants_pods && !snapshot->view->n_pod_roots;
+	bool is_cut = snapshot->view->is_unit_list_cut;
 
 	say_missing_uplinks(daemon, snapshot);
 	if (no_uplink && !daemon->was_without_uplink)
 		diag_no_uplink();
 	if (no_root && !daemon->was_without_pod_root)
 		diag_no_pod_root();
+	if (is_cut && !daemon->was_unit_list_cut)
+		diag_units_cut();
+	daemon->was_unit_list_cut = is_cut;
 	daemon->was_without_uplink = no_uplink;
 	daemon->was_without_pod_root = no_root;
 }
@@ -157,14 +184,14 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, struct d
 
 static int make_own(struct daemon *daemon)
 {
-	struct policy *own;
+	struct own_policies own;
 
 	if (daemon->own_version == daemon->config_version)
 		return 0;
-	int r = own_policy_new("default.allow", &daemon->config->fallback.allow, NULL, &own);
+	int r = own_policies_make(daemon->config, &own);
 	if (r < 0)
 		return r;
-	policy_free(daemon->own);
+	own_policies_done(&daemon->own);
 	daemon->own = own;
 	daemon->own_version = daemon->config_version;
 	return 0;
@@ -185,7 +212,8 @@ static int decide(struct daemon *daemon, const struct snapshot *snapshot,
 		r = policies_now(daemon, &now);
 	if (r < 0)
 		return r;
-	input.own = daemon->own;
+	input.own = daemon->own.fallback;
+	input.unit_own = daemon->own.units;
 	input.policies = now.policies;
 	input.namespaces = now.namespaces;
 	return decisions_new(&input, snapshot, daemon->decisions, ret_decisions);

@@ -9,6 +9,8 @@
  * could not be read lacks network, source and destination; all lines have all other groups. */
 #include "event/event.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -306,6 +308,14 @@ static void add_related(struct json *json, const struct words *words)
 	json_object_end(json);
 }
 
+static void add_path(struct json *json, const char *below_root)
+{
+	char path[PATH_MAX + 1];
+
+	snprintf(path, sizeof(path), "/%s", below_root);
+	json_string(json, "path", path);
+}
+
 static void add_endpoint(struct json *json, const struct endpoint *endpoint)
 {
 	static const char *const kinds[] = {
@@ -317,9 +327,15 @@ static void add_endpoint(struct json *json, const struct endpoint *endpoint)
 	json_object_begin(json, "endpoint");
 	json_string(json, "kind", kinds[endpoint->kind]);
 	json_uint(json, "index", endpoint->index);
+	if (endpoint->unit) {
+		json_string(json, "name", endpoint_name(endpoint));
+		json_string(json, "group", endpoint->group);
+	}
 	json_object_end(json);
 	json_object_begin(json, "cgroup");
 	add_keyword(json, "id", endpoint->cgroup);
+	if (endpoint->unit)
+		add_path(json, endpoint->unit->path);
 	json_object_end(json);
 }
 

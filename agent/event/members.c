@@ -219,6 +219,21 @@ static void node_add(struct json *json, const struct event_context *context)
 	json_object_end(json);
 }
 
+/* "postfix@mx.service" is an instance of the service "postfix". */
+static void service_add(struct json *json, const struct endpoint *endpoint)
+{
+	static const char ending[] = ".service";
+	const char *name = strrchr(endpoint->unit->path, '/');
+
+	name = name ? name + 1 : endpoint->unit->path;
+	size_t n = strlen(name), tail = strlen(ending), template = strcspn(name, "@");
+	if (n <= tail || strcmp(name + n - tail, ending) != 0)
+		return;
+	json_object_begin(json, "service");
+	json_string_n(json, "name", name, template <n - tail ? template : n - tail);
+	json_object_end(json);
+}
+
 void event_endpoint_members(const struct endpoint *endpoint, const struct event_context *context,
 			    struct buffer *buffer)
 {
@@ -229,6 +244,8 @@ void event_endpoint_members(const struct endpoint *endpoint, const struct event_
 	node_add(&json, context);
 	if (pod || if_set(context->cluster_name))
 		orchestrator_add(&json, pod, context->cluster_name);
+	if (endpoint && endpoint->unit)
+		service_add(&json, endpoint);
 	if (!pod)
 		return;
 	const struct pod_container *container = sole_container(pod);

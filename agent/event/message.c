@@ -115,6 +115,9 @@ void message_make(struct message *message, const struct event *event, const stru
 		message_add(message, event->endpoint->pod->namespace);
 		message_add(message, "/");
 		message_add(message, event->endpoint->pod->name);
+	} else if (event->endpoint) {
+		message_add(message, "unit ");
+		message_add(message, endpoint_name(event->endpoint));
 	} else {
 		message_add(message, "unknown sender");
 	}

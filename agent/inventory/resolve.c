@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/address_text.h"
+#include "inventory/unit_endpoints.h"
 
 static const char no_host_side[] = "no host-side link (macvlan, ipvlan, SR-IOV or not a veth)";
 
@@ -30,6 +31,8 @@ void endpoint_done(struct endpoint *endpoint)
 	free(endpoint->attachments);
 	free(endpoint->reason_text);
 	free(endpoint->event_members);
+	free(endpoint->name);
+	free(endpoint->group);
 	*endpoint = (struct endpoint){};
 }
 
@@ -323,6 +326,9 @@ int endpoint_resolve(struct endpoint *endpoint, const struct snapshot *snapshot,
 	int r = sandbox_choose(endpoint, snapshot->view);
 	if (r < 0 || !endpoint->sandbox)
 		return r;
+	if (endpoint->sandbox == own_sandbox(snapshot->view))
+		return endpoint_end(endpoint, COVERAGE_UNCOVERED,
+				    "it is podfence itself, which is never judged");
 	if (endpoint->kind == ENDPOINT_HOST_POD)
 		return host_pod_resolve(endpoint, snapshot->view, covered);
 	return pod_resolve(endpoint, snapshot, covered);

@@ -16,6 +16,7 @@
 
 #include "base/address_text.h"
 #include "inventory/resolve.h"
+#include "inventory/unit_endpoints.h"
 #include "node/uplink.h"
 
 /* While tables are made they point to endpoints that may still change. */
@@ -66,6 +67,23 @@ static int index_compare(const void *a_pointer, const void *b_pointer)
 	return r ? r : (*a > *b) - (*a < *b);
 }
 
+const char *endpoint_namespace(const struct endpoint *endpoint)
+{
+	return endpoint->pod ? endpoint->pod->namespace : "";
+}
+
+const char *endpoint_name(const struct endpoint *endpoint)
+{
+	return endpoint->pod ? endpoint->pod->name : endpoint->name ? endpoint->name : "";
+}
+
+int endpoint_compare(const struct endpoint *a, const struct endpoint *b)
+{
+	int order = strcmp(endpoint_namespace(a), endpoint_namespace(b));
+
+	return order ? order : strcmp(endpoint_name(a), endpoint_name(b));
+}
+
 struct snapshot *snapshot_free(struct snapshot *snapshot)
 {
 	if (!snapshot)
@@ -73,6 +91,7 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 	for (size_t i = 0; i < snapshot->n_endpoints; i++)
 		endpoint_done(&snapshot->endpoints[i]);
 	free(snapshot->endpoints);
+	free(snapshot->exempt);
 	free(snapshot->uplinks);
 	free(snapshot->by_link);
 	free(snapshot->by_index);
@@ -114,12 +133,17 @@ static int uplinks_make(struct snapshot *snapshot, const struct snapshot_options
 	return 0;
 }
 
-static int endpoints_resolve(struct snapshot *snapshot, enum coverage covered)
+/* Units come first: they are in no namespace. */
+static int endpoints_resolve(struct snapshot *snapshot, const struct snapshot_options *options)
 {
+	static const struct unit_rule_list no_rules = {};
+	enum coverage covered = options->is_audit ? COVERAGE_AUDIT : COVERAGE_ENFORCED;
 	const struct pod_list *pods = snapshot->pods;
 
-	snapshot->endpoints = calloc(pods->n_pods + 1, sizeof(struct endpoint));
-	if (!snapshot->endpoints)
+	snapshot->endpoints = calloc(snapshot->view->n_units + pods->n_pods + 1,
+				     sizeof(struct endpoint));
+	if (!snapshot->endpoints ||
+	    unit_endpoints_make(snapshot, options->units ? options->units : &no_rules) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < pods->n_pods; i++) {
 		struct endpoint *endpoint = &snapshot->endpoints[snapshot->n_endpoints++];
@@ -236,7 +260,7 @@ static int tables_make(struct snapshot *snapshot)
 		return -ENOMEM;
 	for (size_t i = 0; i < snapshot->n_endpoints; i++) {
 		struct endpoint *endpoint = &snapshot->endpoints[i];
-		if (endpoint->kind == ENDPOINT_HOST_POD && endpoint->sandbox)
+		if ((endpoint->kind == ENDPOINT_HOST_POD && endpoint->sandbox) || endpoint->unit)
 			snapshot->by_index[snapshot->n_by_index++] = endpoint;
 		for (size_t j = 0; j < endpoint->n_attachments; j++) {
 			const struct attachment *a = &endpoint->attachments[j];
@@ -257,8 +281,7 @@ static int snapshot_fill(struct snapshot *snapshot, const struct snapshot_option
 	int r = uplinks_make(snapshot, options);
 
 	if (r == 0)
-		r = endpoints_resolve(snapshot,
-				      options->is_audit ? COVERAGE_AUDIT : COVERAGE_ENFORCED);
+		r = endpoints_resolve(snapshot, options);
 	if (r == 0)
 		r = cgroups_make_unique(snapshot);
 	if (r == 0)

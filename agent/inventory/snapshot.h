@@ -8,12 +8,13 @@
 
 #include <podfence/attributes.h>
 
+#include "config/config.h"
 #include "inventory/network_list.h"
 #include "kube/podlist.h"
 #include "node/view.h"
 
 /* All endpoints of this node at one time: pods of the API (or its file) joined with what the node
- * shows. Immutable once built; events are attributed with the snapshot of their time. */
+ * shows, and the units that the configuration names. Immutable once built; events are attributed with the snapshot of their time. */
 
 enum endpoint_kind { ENDPOINT_POD, ENDPOINT_HOST_POD, ENDPOINT_UNIT };
 
@@ -37,8 +38,12 @@ struct endpoint {
 	uint32_t index; /* low half of the cgroup id: unique among live cgroups, the same after a
 			   restart */
 	enum endpoint_kind kind;
-	const struct pod *pod;
-	uint64_t cgroup; /* cgroup v2 id of the pod; 0 where unresolved */
+	const struct pod *pod;	      /* NULL: a unit */
+	const struct node_unit *unit; /* NULL: a pod */
+	size_t unit_rule;	      /* of a unit: its place in the configuration */
+	char *name,
+		*group;	 /* of a unit: the last part of its path, or the path; the entry's name */
+	uint64_t cgroup; /* cgroup v2 id of the pod or unit; 0 where unresolved */
 	unsigned level;	 /* its depth below the cgroup root */
 	struct attachment *attachments;
 	size_t n_attachments;
@@ -52,9 +57,17 @@ struct endpoint {
 	size_t event_members_length;
 };
 
+/* Sockets below it are not judged, whatever it stands in. */
+struct exempt_cgroup {
+	uint64_t cgroup;
+	unsigned level;
+};
+
 struct snapshot {
-	struct endpoint *endpoints; /* sorted by namespace, name */
+	struct endpoint *endpoints; /* sorted by endpoint_namespace(), endpoint_name() */
 	size_t n_endpoints;
+	struct exempt_cgroup *exempt;
+	size_t n_exempt;
 	struct pod_list *pods;	/* owned */
 	struct node_view *view; /* owned */
 	uint32_t *uplinks;	/* ifindexes, sorted */
@@ -63,7 +76,8 @@ struct snapshot {
 	/* look-up tables, built with it */
 	struct snapshot_link *by_link; /* (link, address) -> endpoint, sorted */
 	size_t n_by_link;
-	struct endpoint **by_index; /* sorted by endpoint index; resolved host pods only */
+	struct endpoint *
+		*by_index; /* sorted by endpoint index; resolved host pods and units only */
 	size_t n_by_index;
 };
 
@@ -73,6 +87,11 @@ struct snapshot_link {
 	struct pf_address address;
 	const struct endpoint *endpoint;
 };
+
+/* A unit is in no namespace: "". */
+const char *endpoint_namespace(const struct endpoint *endpoint);
+const char *endpoint_name(const struct endpoint *endpoint);
+int endpoint_compare(const struct endpoint *a, const struct endpoint *b); /* their order */
 
 /* `link`: the ingress device (or bridge), or the bridge port. NULL where nobody is registered. */
 const struct endpoint *snapshot_find_link(const struct snapshot *snapshot, uint32_t link,
@@ -90,6 +109,7 @@ struct snapshot_options {
 	size_t n_uplink_names;
 	bool is_audit; /* agent default: resolved endpoints are `audit`, else `enforced` */
 	struct network_list *networks;
+	const struct unit_rule_list *units; /* NULL: none; the view was read with their globs */
 };
 PF_MUST_CHECK int snapshot_new(const struct snapshot_options *options, struct pod_list *pods,
 			       struct node_view *view, struct snapshot **ret_snapshot);

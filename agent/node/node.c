@@ -30,6 +30,7 @@
 #include "node/sandbox.h"
 #include "node/sandboxes.h"
 #include "node/settling.h"
+#include "node/units.h"
 #include "node/watch.h"
 
 struct node {
@@ -47,6 +48,7 @@ struct node {
 	size_t n_routes;
 	struct netns_table netnses;
 	struct sandboxes sandboxes;
+	struct units units;
 };
 
 static int poll_all(struct node *node)
@@ -55,6 +57,7 @@ static int poll_all(struct node *node)
 		monitor_fd(node->monitor),
 		watch_fd(node->watch),
 		settling_fd(node->settling),
+		watch_fd(node->units.watch),
 	};
 
 	node->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -66,6 +69,14 @@ static int poll_all(struct node *node)
 			return -errno;
 	}
 	return 0;
+}
+
+static int open_units(struct node *node, const struct node_options *options)
+{
+	node->units.tree = &node->tree;
+	node->units.pod_roots = node->sandboxes.root_paths;
+	node->units.n_pod_roots = node->sandboxes.n_root_paths;
+	return units_open(&node->units, options->unit_globs, options->n_unit_globs);
 }
 
 static int open_all(struct node *node, const struct node_options *options)
@@ -85,6 +96,8 @@ static int open_all(struct node *node, const struct node_options *options)
 		r = watch_open(&node->watch);
 	if (r == 0)
 		r = settling_open(&node->settling);
+	if (r == 0)
+		r = open_units(node, options);
 	if (r == 0)
 		r = poll_all(node);
 	if (r < 0)
@@ -120,6 +133,7 @@ struct node *node_free(struct node *node)
 		return NULL;
 	if (node->epoll >= 0)
 		close(node->epoll);
+	units_done(&node->units);
 	sandboxes_done(&node->sandboxes);
 	netns_table_done(&node->netnses);
 	settling_free(node->settling);
@@ -174,6 +188,7 @@ static void spread_news(struct node *node)
 	const struct monitor_news *news = &node->news;
 
 	if (news->everything) {
+		node->units.is_stale = true;
 		sandboxes_heard_all(&node->sandboxes);
 		netns_table_heard_all(&node->netnses);
 	}
@@ -199,6 +214,8 @@ static int refresh(struct node *node)
 	spread_news(node);
 	*news = (struct monitor_news){};
 	r = sandboxes_refresh(&node->sandboxes);
+	if (r == 0)
+		r = units_refresh(&node->units);
 	return r == 0 ? netns_table_refresh(&node->netnses) : r;
 }
 
@@ -224,6 +241,23 @@ static int copy_roots(const struct sandboxes *sandboxes, struct node_view *view)
 		*root = sandboxes->roots[view->n_pod_roots];
 		root->path = strdup(root->path);
 		if (!root->path)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int copy_units(const struct units *units, struct node_view *view)
+{
+	view->is_unit_list_cut = units->is_cut;
+	view->own_cgroup = units->own_path ? strdup(units->own_path) : NULL;
+	view->units = calloc(units->n_units + 1, sizeof(*view->units));
+	if (!view->units || !view->own_cgroup != !units->own_path)
+		return -ENOMEM;
+	for (; view->n_units < units->n_units; view->n_units++) {
+		struct node_unit *unit = &view->units[view->n_units];
+		*unit = units->units[view->n_units];
+		unit->path = strdup(unit->path);
+		if (!unit->path)
 			return -ENOMEM;
 	}
 	return 0;
@@ -308,6 +342,8 @@ static int copy_known(const struct node *node, struct node_view *view)
 	view->n_routes = node->n_routes;
 	int r = copy_roots(&node->sandboxes, view);
 	if (r == 0)
+		r = copy_units(&node->units, view);
+	if (r == 0)
 		r = copy_netnses(&node->netnses, view);
 	return r == 0 ? copy_sandboxes(&node->sandboxes, view) : r;
 }
@@ -341,6 +377,13 @@ static void on_cgroup_event(void *userdata, int descriptor)
 	sandboxes_heard(userdata, descriptor);
 }
 
+static void on_unit_event(void *userdata, int descriptor)
+{
+	struct units *units = userdata;
+
+	units->is_stale = true;
+}
+
 static void on_moved(void *userdata, uint64_t cgroup)
 {
 	if (cgroup)
@@ -354,13 +397,16 @@ int node_changed(struct node *node)
 	struct sandboxes *sandboxes = &node->sandboxes;
 	int links = monitor_drain(node->monitor, &node->news);
 	int cgroups = watch_drain(node->watch, on_cgroup_event, sandboxes);
+	int units = watch_drain(node->units.watch, on_unit_event, &node->units);
 	int settled = settling_look(node->settling, on_moved, sandboxes);
 
 	if (links < 0)
 		return links;
 	if (cgroups < 0)
 		return cgroups;
-	return settled < 0 ? settled : links | cgroups | settled;
+	if (units < 0)
+		return units;
+	return settled < 0 ? settled : links | cgroups | units | settled;
 }
 
 int node_view_read(struct node *node, struct node_view **ret_view)
@@ -380,7 +426,7 @@ int node_view_read(struct node *node, struct node_view **ret_view)
 	r = copy_known(node, view);
 	if (r == 0)
 		r = settling_begin(node->settling, view, node->netnses.own_inode,
-				   node->sandboxes.is_unwatched);
+				   node->sandboxes.is_unwatched || node->units.is_unwatched);
 	if (r < 0) {
 		node_view_free(view);
 		return r;

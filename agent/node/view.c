@@ -16,6 +16,10 @@ struct node_view *node_view_free(struct node_view *view)
 		sandbox_done(&view->sandboxes[i]);
 	for (size_t i = 0; i < view->n_pod_roots; i++)
 		free(view->pod_roots[i].path);
+	for (size_t i = 0; i < view->n_units; i++)
+		free(view->units[i].path);
+	free(view->units);
+	free(view->own_cgroup);
 	free(view->links);
 	free(view->routes);
 	free(view->netnses);

@@ -84,6 +84,17 @@ struct node_pod_root {
 	unsigned level;
 };
 
+/* A cgroup that the configuration names, or that is exempt from everything: that of this process and of the
+ * shipper of its events. */
+struct node_unit {
+	char *path; /* below the cgroup root, without a leading slash */
+	uint64_t cgroup;
+	unsigned level;
+	size_t glob; /* the first of node_options.unit_globs that it matches; n_unit_globs: none */
+	bool is_exempt;
+	bool is_own;
+};
+
 struct node_view {
 	struct node_link *links; /* sorted by index */
 	size_t n_links;
@@ -95,6 +106,10 @@ struct node_view {
 	size_t n_sandboxes;
 	struct node_pod_root *pod_roots;
 	size_t n_pod_roots;
+	struct node_unit *units; /* sorted by path */
+	size_t n_units;
+	char *own_cgroup;      /* of this process: its path below the cgroup root, or NULL */
+	bool is_unit_list_cut; /* more match than are looked at */
 	/* net.ipv4.conf.all.accept_source_route: a packet to this node can name where it goes next
 	 */
 	bool accepts_source_routes;
@@ -110,6 +125,9 @@ struct node_options {
 	const char *const
 		*pod_roots; /* paths below it; none: the well-known names; those that exist count */
 	size_t n_pod_roots;
+	/* Names of units, or paths below the root that begin with a slash. */
+	const char *const *unit_globs;
+	size_t n_unit_globs;
 };
 
 /* -ENOENT: no cgroup2 mount; -EINVAL: a pod root is empty or has a component "." or ".."; else the

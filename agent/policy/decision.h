@@ -60,6 +60,8 @@ struct decision_input {
 	struct policy_list *policies;	   /* NULL: none */
 	struct namespace_list *namespaces; /* NULL: nothing is known of any */
 	struct policy *own;		   /* default.allow as a policy; NULL: none */
+	/* Of each entry of config->units its allow list and default.allow; NULL: `own` for all of them. */
+	struct policy *const *unit_own;
 	uint64_t version; /* another one where config or own are not what they were */
 };
 

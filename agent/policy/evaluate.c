@@ -199,6 +199,21 @@ static int decide_pod(struct round *round, const struct pod *pod, uint32_t *ret_
 	return settle(round, &draft, ret_place);
 }
 
+/* Policies select pods: for a unit what its entry of the configuration says is all there is. */
+static int decide_unit(struct round *round, const struct endpoint *endpoint, uint32_t *ret_place)
+{
+	const struct unit_rule_list *rules = &round->input->config->units;
+	struct decision draft = default_draft(round);
+
+	if (endpoint->unit && endpoint->unit_rule < rules->n_rules) {
+		draft.mode = rules->rules[endpoint->unit_rule].mode;
+		draft.action = rules->rules[endpoint->unit_rule].action;
+		if (round->input->unit_own)
+			draft.own = round->input->unit_own[endpoint->unit_rule];
+	}
+	return settle(round, &draft, ret_place);
+}
+
 /* The same pod as before, whom the same policies were asked about. */
 static struct decision *known_of(const struct round *round, const struct pod *pod, size_t *at)
 {
@@ -229,15 +244,15 @@ static int decide_all(struct round *round)
 	int r = 0;
 
 	for (size_t i = 0; i < round->snapshot->n_endpoints && r == 0; i++) {
-		struct pod *pod = (struct pod *)round->snapshot->endpoints[i].pod;
-		struct decision draft = default_draft(round);
+		const struct endpoint *endpoint = &round->snapshot->endpoints[i];
+		struct pod *pod = (struct pod *)endpoint->pod;
 		made->n_endpoints = i + 1;
 		made->pods[i] = pod ? pod_ref(pod) : NULL;
 		struct decision *known = pod ? known_of(round, pod, &at) : NULL;
 		if (known)
 			r = settle_known(round, known, &made->of[i]);
 		else if (!pod)
-			r = settle(round, &draft, &made->of[i]);
+			r = decide_unit(round, endpoint, &made->of[i]);
 		else if (candidates_select(&round->candidates, round->input, pod->namespace) < 0)
 			r = -ENOMEM;
 		else

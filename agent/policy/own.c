@@ -4,6 +4,7 @@
 #include "policy/own.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,4 +71,45 @@ int own_policy_new(const char *name, const struct destination_list *list,
 	}
 	*ret_policy = policy;
 	return 0;
+}
+
+/* An entry without a list of its own has the default's, and with it perhaps the default's chain. */
+static int make_unit(const struct config *config, size_t i, struct own_policies *own)
+{
+	const struct unit_rule *rule = &config->units.rules[i];
+	char name[128];
+
+	if (!rule->allow.n_destinations) {
+		own->units[i] = own->fallback ? policy_ref(own->fallback) : NULL;
+		return 0;
+	}
+	snprintf(name, sizeof(name), "units/%s", rule->name);
+	return own_policy_new(name, &rule->allow, &config->fallback.allow, &own->units[i]);
+}
+
+int own_policies_make(const struct config *config, struct own_policies *ret_own)
+{
+	struct own_policies own = {
+		.units = calloc(config->units.n_rules + 1, sizeof(*own.units)),
+	};
+	int r = own.units ? own_policy_new("default.allow", &config->fallback.allow, NULL,
+					   &own.fallback)
+			  : -ENOMEM;
+
+	for (; r == 0 && own.n_units < config->units.n_rules; own.n_units++)
+		r = make_unit(config, own.n_units, &own);
+	if (r < 0)
+		own_policies_done(&own);
+	else
+		*ret_own = own;
+	return r;
+}
+
+void own_policies_done(struct own_policies *own)
+{
+	policy_free(own->fallback);
+	for (size_t i = 0; i < own->n_units; i++)
+		policy_free(own->units[i]);
+	free(own->units);
+	*own = (struct own_policies){};
 }

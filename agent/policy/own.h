@@ -12,3 +12,14 @@
  * -ENOMEM. */
 PF_MUST_CHECK int own_policy_new(const char *name, const struct destination_list *list,
 				 const struct destination_list *more, struct policy **ret_policy);
+
+/* The allow lists of the configuration: default.allow, and for each entry of units its own and default.allow
+ * together. */
+struct own_policies {
+	struct policy *fallback; /* NULL: none */
+	struct policy **units;
+	size_t n_units;
+};
+
+PF_MUST_CHECK int own_policies_make(const struct config *config, struct own_policies *ret_own);
+void own_policies_done(struct own_policies *own);

@@ -135,5 +135,10 @@ struct node_view *handmade_view(const struct node_view *model)
 				     sizeof(*model->pod_roots));
 	for (size_t i = 0; i < model->n_pod_roots; i++)
 		view->pod_roots[i].path = copy(view->pod_roots[i].path);
+	view->units = copy_array(model->units, model->n_units, sizeof(*model->units));
+	for (size_t i = 0; i < model->n_units; i++)
+		view->units[i].path = copy(view->units[i].path);
+	if (model->own_cgroup)
+		view->own_cgroup = copy(model->own_cgroup);
 	return view;
 }

@@ -122,10 +122,28 @@ static void fill_links(struct snapshot *snapshot)
 	qsort(snapshot->by_link, snapshot->n_by_link, sizeof(*snapshot->by_link), compare_links);
 }
 
+/* Without a name: nobody is told of them here. */
+static void fill_units(struct snapshot *snapshot, struct endpoint *endpoints)
+{
+	static const struct exempt_cgroup exempt = {6003, 2};
+
+	for (unsigned i = 0; i < 2; i++)
+		endpoints[i] = (struct endpoint){.kind = ENDPOINT_UNIT,
+						 .coverage = COVERAGE_ENFORCED,
+						 .reason = "",
+						 .cgroup = 6001 + i,
+						 .index = 6001 + i,
+						 .level = 1 + i};
+	snapshot->exempt = calloc(1, sizeof(exempt));
+	snapshot->exempt[0] = exempt;
+	snapshot->n_exempt = 1;
+}
+
 struct made_node *made_node_new(unsigned n_pods, unsigned n_host_pods, unsigned flags)
 {
 	struct made_node *made = calloc(1, sizeof(*made));
 	unsigned n_bridged = flags & MADE_BRIDGE ? 2 : 0, n = n_pods + n_bridged + n_host_pods;
+	unsigned n_units = flags & MADE_UNITS ? 2 : 0;
 	struct snapshot *snapshot = &made->snapshot;
 
 	fill_config(&made->config, flags);
@@ -137,8 +155,10 @@ struct made_node *made_node_new(unsigned n_pods, unsigned n_host_pods, unsigned 
 	snapshot->uplinks = calloc(snapshot->n_uplinks, sizeof(*snapshot->uplinks));
 	for (unsigned i = 0; i < snapshot->n_uplinks; i++)
 		snapshot->uplinks[i] = 2 + i;
-	snapshot->endpoints = calloc(n ? n : 1, sizeof(*snapshot->endpoints));
-	snapshot->n_endpoints = n;
+	snapshot->endpoints = calloc(n + n_units + 1, sizeof(*snapshot->endpoints));
+	snapshot->n_endpoints = n + n_units;
+	if (n_units)
+		fill_units(snapshot, &snapshot->endpoints[n]);
 	for (unsigned i = 0; i < n; i++) {
 		snapshot->endpoints[i].coverage = flags & MADE_AUDIT ? COVERAGE_AUDIT
 								     : COVERAGE_ENFORCED;
@@ -156,6 +176,7 @@ struct made_node *made_node_free(struct made_node *made)
 	for (size_t i = 0; i < made->snapshot.n_endpoints; i++)
 		free(made->snapshot.endpoints[i].attachments);
 	free(made->snapshot.endpoints);
+	free(made->snapshot.exempt);
 	free(made->snapshot.by_link);
 	free(made->snapshot.uplinks);
 	free(made->snapshot.view->pod_roots);

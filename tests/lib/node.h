@@ -21,6 +21,8 @@ enum made_flags {
 	MADE_NODE_CIDRS = 16,
 	MADE_SHARED_NETWORK = 32, /* 100.64.0.0/10 is internal, and holds a metadata address */
 	MADE_MANY_UPLINKS = 64,	  /* more than are compared one by one */
+	MADE_UNITS =
+		128, /* a slice, a unit inside it with another policy, and one that is exempt */
 };
 
 /* n_pods routed pods with an IPv4 and an IPv6 address each, n_host_pods host pods. NULL: no memory.

@@ -107,7 +107,17 @@ struct snapshot *scene_snapshot(void)
 				  sandboxes,
 				  N(sandboxes)};
 	struct pod *pods[] = {exporter_make(), queue_make(), web_make()};
-	struct snapshot_options options = {&uplink, 1, false};
+	struct node_unit units[] = {{.path = (char *)"system.slice/postfix@mx.service",
+				     .cgroup = 0x300000abc,
+				     .level = 2}};
+	char *globs[] = {(char *)"postfix@*.service"};
+	struct unit_rule rules[] = {{.name = (char *)"mail", .match = {globs, 1}}};
+	const struct unit_rule_list list = {rules, 1};
+	struct snapshot_options options = {&uplink, 1, false, .units = &list};
+
+	rules[0].mode = CONFIG_MODE_DENY;
+	model.units = units;
+	model.n_units = N(units);
 
 	assert_int_equal(snapshot_new(&options, handmade_pod_list(pods, 3), handmade_view(&model),
 				      &snapshot),

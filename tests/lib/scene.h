@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Packets by their facts, logged on a node with three pods:
+ * Packets by their facts, logged on a node with three pods and a unit:
  *	prod/web-...		    behind a link of its own: cali1a2b3c (10), 10.0.0.5, 2001:db8::5
  *	prod/queue-0		    behind a bridge: cni0 (20), port veth21 (21), 10.1.0.2
- *	monitoring/node-exporter-.. hostNetwork, endpoint index 0xbeef */
+ *	monitoring/node-exporter-.. hostNetwork, endpoint index 0xbeef
+ *	postfix@mx.service	    a unit, endpoint index 0xabc */
 #pragma once
 
 #include <arpa/inet.h> /* before linux/netfilter.h, which brings linux/in.h otherwise */

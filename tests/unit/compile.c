@@ -39,6 +39,7 @@ static void rulesets_are_golden(void **state)
 		{"networks.nft", 0, 0, MADE_MANY_NETWORKS | MADE_NODE_CIDRS},
 		{"uplinks.nft", 1, 1, MADE_MANY_UPLINKS},
 		{"metadata.nft", 1, 1, MADE_SHARED_NETWORK},
+		{"units.nft", 0, 1, MADE_UNITS},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
