@@ -149,8 +149,19 @@ static void make_lab(uint8_t mac[static 6], uint32_t *ret_link)
 }
 
 /* "internal": a network that is internal as a whole, so nobody asks who sends. "judged": one that
- * holds a metadata address, so the sender is looked up among all endpoints and his policy asked. */
-enum { NOTHING, CONNTRACK, FEW, MANY, FEW_JUDGED, MANY_JUDGED, N_VARIANTS };
+ * holds a metadata address, so the sender is looked up among all endpoints and his policy asked. "external":
+ * the same address where no network that holds it is internal, and the policy allows it. */
+enum {
+	NOTHING,
+	CONNTRACK,
+	FEW,
+	MANY,
+	FEW_JUDGED,
+	MANY_JUDGED,
+	FEW_ALLOWED,
+	MANY_ALLOWED,
+	N_VARIANTS
+};
 
 static const struct {
 	const char *name;
@@ -163,6 +174,8 @@ static const struct {
 	[MANY] = {"internal, 10,000 endpoints", 10000, false},
 	[FEW_JUDGED] = {"judged, 10 endpoints", 10, true},
 	[MANY_JUDGED] = {"judged, 10,000 endpoints", 10000, true},
+	[FEW_ALLOWED] = {"external, 10 allowed networks", 10, true},
+	[MANY_ALLOWED] = {"external, 1,000 of them", 10, true},
 };
 
 struct bench {
@@ -208,11 +221,11 @@ static void print(struct bench *bench)
 	for (unsigned i = 0; i < N_VARIANTS; i++) {
 		struct statistics s = statistics_of(bench->values[i], ROUNDS);
 		medians[i] = s.median;
-		printf("  %-28s %7.0f [%.0f-%.0f]", variants[i].name, s.median, s.low, s.high);
+		printf("  %-29s %7.0f [%.0f-%.0f]", variants[i].name, s.median, s.low, s.high);
 		if (i >= FEW)
 			printf("  %.2f of conntrack only", s.median / medians[CONNTRACK]);
-		if (i == MANY || i == MANY_JUDGED)
-			printf(", %.2f of 10 endpoints", s.median / medians[i - 1]);
+		if (i == MANY || i == MANY_JUDGED || i == MANY_ALLOWED)
+			printf(", %.2f of the one above", s.median / medians[i - 1]);
 		putchar('\n');
 	}
 }
@@ -231,11 +244,13 @@ static int prepare(struct bench *bench)
 	bench->none = pf_ruleset_new();
 	if (!bench->none || pf_ruleset_seal(bench->none) < 0)
 		return -1;
-	for (unsigned i = 0; i < N_VARIANTS; i++)
+	for (unsigned i = 0; i < FEW_ALLOWED; i++)
 		bench->rulesets[i] =
 			i < FEW ? bench->none
 				: compiled_or_die(variants[i].n_pods, 2,
 						  variants[i].is_judged ? MADE_SHARED_NETWORK : 0);
+	bench->rulesets[FEW_ALLOWED] = compiled_with_allowed_or_die(10);
+	bench->rulesets[MANY_ALLOWED] = compiled_with_allowed_or_die(1000);
 	return 0;
 }
 

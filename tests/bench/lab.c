@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "compile/compile.h"
+#include "policy/own.h"
 #include "node.h"
 
 uint64_t cpu_thread_nsec(void)
@@ -66,6 +67,36 @@ struct pf_ruleset *compiled_or_die(unsigned n_pods, unsigned n_host_pods, unsign
 		fprintf(stderr, "cannot compile: %s\n", reason);
 		exit(1);
 	}
+	made_node_free(made);
+	return ruleset;
+}
+
+struct pf_ruleset *compiled_with_allowed_or_die(unsigned n_networks)
+{
+	struct made_node *made = made_node_new(10, 2, 0);
+	struct destination_list list = {calloc(n_networks, sizeof(struct destination)), n_networks};
+	struct decision_input input = {.config = &made->config};
+	struct compile_input compiling = {&made->config, &made->snapshot, NULL};
+	struct decisions *decisions = NULL;
+	struct pf_ruleset *ruleset;
+	char reason[160] = "no memory";
+
+	for (unsigned i = 0; i < n_networks; i++)
+		list.destinations[i].prefix = (struct pf_prefix){
+			.address = {2, {100, (uint8_t)(64 + (i >> 7)), (uint8_t)(i << 1), 0}},
+			.length = 24,
+		};
+	int r = own_policy_new("default.allow", &list, NULL, &input.own);
+	if (r == 0)
+		r = decisions_new(&input, &made->snapshot, NULL, &decisions);
+	compiling.decisions = decisions;
+	if (r < 0 || compile(&compiling, &ruleset, reason) != 0) {
+		fprintf(stderr, "cannot compile: %s\n", reason);
+		exit(1);
+	}
+	decisions_free(decisions);
+	policy_free(input.own);
+	free(list.destinations);
 	made_node_free(made);
 	return ruleset;
 }
