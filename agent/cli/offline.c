@@ -203,27 +203,40 @@ static bool is_same_object(const struct policy *a, const struct policy *b)
 	       !strcmp(a->namespace, b->namespace) && !strcmp(a->name, b->name);
 }
 
-static bool is_replaced(const struct policy *policy, const struct policy_list *by)
+/* One that says what it said before stays what it is: nothing follows from it. */
+static struct policy *find_successor(const struct policy *policy, const struct policy_list *by)
 {
 	for (size_t i = 0; i < by->n_policies; i++)
 		if (is_same_object(policy, by->policies[i]))
-			return true;
-	return false;
+			return by->policies[i];
+	return NULL;
+}
+
+static bool is_new(const struct policy *policy, const struct policy_list *before)
+{
+	for (size_t i = 0; i < before->n_policies; i++)
+		if (is_same_object(policy, before->policies[i]))
+			return false;
+	return true;
 }
 
 int offline_replace(struct offline *offline, const struct policy_list *policies)
 {
-	size_t n_before = offline->policies->n_policies, n = 0;
-	struct policy **all = calloc(n_before + policies->n_policies + 1, sizeof(*all));
+	const struct policy_list *before = offline->policies;
+	struct policy **all = calloc(before->n_policies + policies->n_policies + 1, sizeof(*all));
 	struct policy_list *list;
+	size_t n = 0;
 
 	if (!all)
 		return -ENOMEM;
-	for (size_t i = 0; i < n_before; i++)
-		if (!is_replaced(offline->policies->policies[i], policies))
-			all[n++] = offline->policies->policies[i];
+	for (size_t i = 0; i < before->n_policies; i++) {
+		struct policy *next = find_successor(before->policies[i], policies);
+		bool stays = !next || policy_means_same(before->policies[i], next);
+		all[n++] = stays ? before->policies[i] : next;
+	}
 	for (size_t i = 0; i < policies->n_policies; i++)
-		all[n++] = policies->policies[i];
+		if (is_new(policies->policies[i], before))
+			all[n++] = policies->policies[i];
 	int r = policy_list_new(all, n, &list);
 	free(all);
 	if (r < 0)

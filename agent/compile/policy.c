@@ -82,111 +82,117 @@ static struct target denied(const struct walk *walk)
 	return to_chain(end_of(mode, walk->decision->action, walk->is_output));
 }
 
+/* One element of a set that is being made: it has no padding, so its bytes can be hashed. */
+struct element_range {
+	struct pf_key first, last;
+};
+
+struct element_list {
+	struct element_range *ranges;
+	size_t n;
+};
+
 /* Sets by what they hold: "n4-" and the hash of that. */
-static void set_name(const char *kind, const void *bytes, size_t length,
+static void set_name(const char *kind, const struct element_list *elements,
 		     char name[static PF_NAME_MAX])
 {
 	static const uint8_t key[16] = "podfence set";
-	struct siphash128 hash = siphash128(key, bytes, length);
+	struct siphash128 hash = siphash128(key, elements->ranges,
+					    elements->n * sizeof(*elements->ranges));
+	char *end = stpcpy(stpcpy(name, kind), "-");
 
-	snprintf(name, PF_NAME_MAX, "%s-", kind);
 	for (size_t i = 0; i < 10; i++)
-		snprintf(name + strlen(name), PF_NAME_MAX - strlen(name), "%02x", hash.bytes[i]);
+		end += sprintf(end, "%02x", hash.bytes[i]);
 }
 
-static void key_add_bytes(struct pf_key *key, const uint8_t *bytes, int family)
-{
-	struct pf_address address = {.family = family ? AF_INET6 : AF_INET};
-
-	memcpy(address.bytes, bytes, pf_address_size(&address));
-	pf_key_add_address(key, &address);
-}
-
-static void key_add_service(struct pf_key *key, uint8_t protocol, uint16_t port)
-{
-	pf_key_add_u8(key, protocol);
-	pf_key_add_port(key, port);
-}
-
-/* A set of that name and its elements, unless it is there: then it holds the same. */
-static struct pf_set *set_begin(const struct compiler *compiler, const char *name,
-				const struct pf_selector *selectors, size_t n)
+/* The set, unless it is there: then it holds the same. And the rule that looks at it. */
+static void section_set(const struct walk *walk, const char *kind, struct element_list *elements,
+			const struct pf_selector *selectors, size_t n, const struct target *target)
 {
 	const struct pf_set_options options = {.is_interval = true};
+	struct pf_table *table = walk->compiler->inet;
+	char name[PF_NAME_MAX];
 
-	if (pf_set_find(compiler->inet, name))
-		return NULL;
-	return pf_set_add(compiler->inet, name, &options, selectors, n);
+	set_name(kind, elements, name);
+	if (!pf_set_find(table, name)) {
+		struct pf_set *set = pf_set_add(table, name, &options, selectors, n);
+		for (size_t i = 0; set && i < elements->n; i++)
+			pf_element_add_range(set, &elements->ranges[i].first,
+					     &elements->ranges[i].last);
+	}
+	struct pf_rule *rule = pf_rule_add(walk->chain);
+	pf_rule_lookup(rule, name, selectors, n);
+	pf_rule_verdict(rule, target->verdict, target->chain[0] ? target->chain : NULL);
+	free(elements->ranges);
 }
 
-static void section_rule(const struct walk *walk, const char *set,
-			 const struct pf_selector *selectors, size_t n, const struct target *target)
+/* Room for n elements; false: none are wanted, or there is no memory. */
+static bool elements_begin(const struct walk *walk, struct element_list *elements, size_t n)
 {
-	struct pf_rule *rule = pf_rule_add(walk->chain);
+	*elements = (struct element_list){n ? calloc(n, sizeof(*elements->ranges)) : NULL, n};
+	if (n && !elements->ranges)
+		pf_table_fail(walk->compiler->inet, -ENOMEM, "no memory");
+	return elements->ranges != NULL;
+}
 
-	pf_rule_lookup(rule, set, selectors, n);
-	pf_rule_verdict(rule, target->verdict, target->chain[0] ? target->chain : NULL);
+static void range_add_addresses(struct element_range *element, const struct range *range,
+				int family)
+{
+	struct pf_address address = {.family = family ? AF_INET6 : AF_INET};
+	size_t size = pf_address_size(&address);
+
+	memcpy(address.bytes, range->first, size);
+	pf_key_add_address(&element->first, &address);
+	memcpy(address.bytes, range->last, size);
+	pf_key_add_address(&element->last, &address);
+}
+
+static void range_add_port(struct element_range *element, const struct policy_port *port)
+{
+	pf_key_add_u8(&element->first, port->protocol);
+	pf_key_add_port(&element->first, port->first);
+	pf_key_add_u8(&element->last, port->protocol);
+	pf_key_add_port(&element->last, port->last);
 }
 
 static void section_networks(const struct walk *walk, const struct range_list *networks, int family,
 			     const struct target *target)
 {
-	char name[PF_NAME_MAX];
+	struct element_list elements;
 
-	if (!networks->n)
+	if (!elements_begin(walk, &elements, networks->n))
 		return;
-	set_name(family ? "n6" : "n4", networks->ranges, networks->n * sizeof(*networks->ranges),
-		 name);
-	struct pf_set *set = set_begin(walk->compiler, name, &daddr[family], 1);
-	for (size_t i = 0; set && i < networks->n; i++) {
-		struct pf_key first = {}, last = {};
-		key_add_bytes(&first, networks->ranges[i].first, family);
-		key_add_bytes(&last, networks->ranges[i].last, family);
-		pf_element_add_range(set, &first, &last);
-	}
-	section_rule(walk, name, &daddr[family], 1, target);
+	for (size_t i = 0; i < networks->n; i++)
+		range_add_addresses(&elements.ranges[i], &networks->ranges[i], family);
+	section_set(walk, family ? "n6" : "n4", &elements, &daddr[family], 1, target);
 }
 
 static void section_services(const struct walk *walk, const struct port_list *services,
 			     const struct target *target)
 {
 	static const struct pf_selector selectors[] = {{PF_L4PROTO}, {PF_TH_DPORT}};
-	char name[PF_NAME_MAX];
+	struct element_list elements;
 
-	if (!services->n)
+	if (!elements_begin(walk, &elements, services->n))
 		return;
-	set_name("s", services->ports, services->n * sizeof(*services->ports), name);
-	struct pf_set *set = set_begin(walk->compiler, name, selectors, 2);
-	for (size_t i = 0; set && i < services->n; i++) {
-		const struct policy_port *port = &services->ports[i];
-		struct pf_key first = {}, last = {};
-		key_add_service(&first, port->protocol, port->first);
-		key_add_service(&last, port->protocol, port->last);
-		pf_element_add_range(set, &first, &last);
-	}
-	section_rule(walk, name, selectors, 2, target);
+	for (size_t i = 0; i < services->n; i++)
+		range_add_port(&elements.ranges[i], &services->ports[i]);
+	section_set(walk, "s", &elements, selectors, 2, target);
 }
 
 static void section_boxes(const struct walk *walk, const struct box_list *boxes, int family,
 			  const struct target *target)
 {
 	const struct pf_selector selectors[] = {daddr[family], {PF_L4PROTO}, {PF_TH_DPORT}};
-	char name[PF_NAME_MAX];
+	struct element_list elements;
 
-	if (!boxes->n)
+	if (!elements_begin(walk, &elements, boxes->n))
 		return;
-	set_name(family ? "b6" : "b4", boxes->boxes, boxes->n * sizeof(*boxes->boxes), name);
-	struct pf_set *set = set_begin(walk->compiler, name, selectors, 3);
-	for (size_t i = 0; set && i < boxes->n; i++) {
-		const struct box *box = &boxes->boxes[i];
-		struct pf_key first = {}, last = {};
-		key_add_bytes(&first, box->range.first, family);
-		key_add_service(&first, box->port.protocol, box->port.first);
-		key_add_bytes(&last, box->range.last, family);
-		key_add_service(&last, box->port.protocol, box->port.last);
-		pf_element_add_range(set, &first, &last);
+	for (size_t i = 0; i < boxes->n; i++) {
+		range_add_addresses(&elements.ranges[i], &boxes->boxes[i].range, family);
+		range_add_port(&elements.ranges[i], &boxes->boxes[i].port);
 	}
-	section_rule(walk, name, selectors, 3, target);
+	section_set(walk, family ? "b6" : "b4", &elements, selectors, 3, target);
 }
 
 /* Consumes the match. True where it matches everything: nothing after it is reached. */

@@ -75,12 +75,11 @@ static bool is_same_rule(const struct policy_rule *a, const struct policy_rule *
 	return true;
 }
 
-bool policy_is_equal(const struct policy *a, const struct policy *b)
+bool policy_means_same(const struct policy *a, const struct policy *b)
 {
 	if (a->tier != b->tier || a->priority != b->priority || a->is_audit != b->is_audit ||
 	    a->n_rules != b->n_rules || strcmp(a->namespace, b->namespace) != 0 ||
-	    strcmp(a->name, b->name) != 0 || strcmp(a->uid, b->uid) != 0 ||
-	    strcmp(a->origin, b->origin) != 0 ||
+	    strcmp(a->name, b->name) != 0 ||
 	    !label_selector_is_equal(&a->namespaces, &b->namespaces) ||
 	    !label_selector_is_equal(&a->pods, &b->pods))
 		return false;
@@ -88,6 +87,11 @@ bool policy_is_equal(const struct policy *a, const struct policy *b)
 		if (!is_same_rule(&a->rules[i], &b->rules[i]))
 			return false;
 	return true;
+}
+
+bool policy_is_equal(const struct policy *a, const struct policy *b)
+{
+	return !strcmp(a->uid, b->uid) && !strcmp(a->origin, b->origin) && policy_means_same(a, b);
 }
 
 int policy_compare(const struct policy *a, const struct policy *b)

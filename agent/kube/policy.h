@@ -73,6 +73,8 @@ struct policy *policy_ref(struct policy *policy);
 struct policy *policy_free(struct policy *policy);
 /* They say the same, origin included. */
 bool policy_is_equal(const struct policy *a, const struct policy *b);
+/* The same of the same name, wherever it comes from. */
+bool policy_means_same(const struct policy *a, const struct policy *b);
 /* The order of a list: tier, priority, namespace, name, origin. */
 int policy_compare(const struct policy *a, const struct policy *b);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Which policy an event names. The lines stand in tests/golden/events, policy-*.json; GOLDEN_UPDATE=1 in the
- * environment writes them anew. */
-#include <errno.h>
+ * Which policy an event names. The lines stand in tests/golden/events, policy-*.json. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "event/event.h"
+#include "golden.h"
 #include "handmade.h"
 #include "policies.h"
 #include "scene.h"
@@ -73,25 +73,6 @@ static int forget(void **state)
 	return 0;
 }
 
-static void golden_compare(const char *name, const struct buffer *line)
-{
-	static char expected[65536];
-	char path[4096];
-
-	snprintf(path, sizeof(path), "%s/../events/%s.json", getenv("TEST_GOLDEN"), name);
-	FILE *file = fopen(path, getenv("GOLDEN_UPDATE") ? "w+" : "r");
-	if (!file)
-		fail_msg("%s: %s", path, strerror(errno));
-	if (getenv("GOLDEN_UPDATE")) {
-		assert_int_equal(fwrite(line->bytes, 1, line->length, file), line->length);
-		rewind(file);
-	}
-	size_t length = fread(expected, 1, sizeof(expected), file);
-	fclose(file);
-	assert_int_equal(length, line->length);
-	assert_memory_equal(line->bytes, expected, length);
-}
-
 static void policies_are_named(void **state)
 {
 	static const struct scene scenes[] = {
@@ -143,10 +124,13 @@ static void policies_are_named(void **state)
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
 		struct scene_memory memory;
 		struct event event = scene_play(&scenes[i], snapshot, &rulebook, &memory);
+		char name[64];
 		buffer_clear(&line);
 		event_format(&event, &scene_context, &rulebook, &line);
+		buffer_add_char(&line, '\0');
 		assert_false(line.is_broken);
-		golden_compare(scenes[i].name, &line);
+		snprintf(name, sizeof(name), "../events/%s.json", scenes[i].name);
+		assert_golden(name, line.bytes);
 	}
 	buffer_done(&line);
 }
