@@ -101,12 +101,12 @@ static int parse(const char *text, size_t length, const char *node, struct clust
 static void check_policies(struct cluster *cluster)
 {
 	static const char *const expected[] = {
-		"Admin 1000 p namespaces[k NotIn (y z), e Exists, d DoesNotExist]\n"
-		"Accept \"r\" ::/0 192.0.2.0/24 : tcp/443 udp/1-65535 sctp/9\nPass :\nDeny "
-		"unknown\n",
+		("Admin 1000 p namespaces[k NotIn (y z), e Exists, d DoesNotExist]\n"
+		 "Accept \"r\" ::/0 192.0.2.0/24 : tcp/443 udp/1-65535 sctp/9\nPass :\nDeny "
+		 "unknown\n"),
 		"NetworkPolicy a/none\n",
-		"NetworkPolicy a/p pods[app In (web)] audit\nAccept everybody\n"
-		"Accept 192.0.2.0/24 -192.0.2.128/25 : tcp/443 udp sctp/1-9\nAccept :\n",
+		("NetworkPolicy a/p pods[app In (web)] audit\nAccept everybody\n"
+		 "Accept 192.0.2.0/24 -192.0.2.128/25 : tcp/443 udp sctp/1-9\nAccept :\n"),
 		"Baseline 0 q pods[a In (b)]\nDeny 0.0.0.0/0\n",
 	};
 	struct namespace_list *namespaces, *same;
