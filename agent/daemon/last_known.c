@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/diag.h"
-#include "base/file.h"
+#include "base/state_file.h"
 #include "kube/last_known.h"
 
 #define DELAY_USEC (2 * 1000000u)
@@ -45,28 +45,15 @@ void last_known_read(struct daemon *daemon)
 		diag_cannot("read what was known of the cluster (state.directory)", r);
 }
 
-static void read_boot_id(char boot[static 40])
-{
-	char *text;
-	size_t length;
-
-	boot[0] = '\0';
-	if (file_read("/proc/sys/kernel/random/boot_id", 4096, &text, &length) < 0)
-		return;
-	text[strcspn(text, "\n")] = '\0';
-	strncat(boot, text, 39);
-	free(text);
-}
-
 static void write_now(struct daemon *daemon)
 {
 	const char *directory = daemon->config->state.directory;
 	struct buffer text = BUFFER_INIT;
-	char boot[40];
+	char boot[STATE_BOOT_MAX];
 
 	if (!directory[0] || cluster_version(daemon->cluster) == daemon->version_on_disk)
 		return;
-	read_boot_id(boot);
+	state_boot_id(boot);
 	last_known_format(boot, daemon->cluster, &text);
 	int r = last_known_save(directory, &text);
 	buffer_done(&text);
