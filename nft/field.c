@@ -31,7 +31,7 @@ const struct field fields[PF_FIELD_N] = {
 	[PF_TCP_FLAGS] = {"tcp flags", "tcp_flag", 15, 1, true, LAYER_TRANSPORT, NEEDS_TCP, 0, 13},
 	[PF_ICMPV6_TYPE] = {"icmpv6 type", "icmpv6_type", 29, 1, true, LAYER_TRANSPORT,
 			    NEEDS_ICMPV6, 0, 0},
-	[PF_ND_TARGET] = {"@th,64,128", NULL, 4, 16, true, LAYER_TRANSPORT, NEEDS_NOTHING, 0, 8},
+	[PF_ND_TARGET] = {"@th,64,128", NULL, 8, 16, true, LAYER_TRANSPORT, NEEDS_NOTHING, 0, 8},
 	[PF_CT_STATE] = {"ct state", "ct_state", 26, 4, false, LAYER_CT, NEEDS_NOTHING,
 			 NFT_CT_STATE, 0},
 	[PF_CT_DIRECTION] = {"ct direction", "ct_dir", 27, 1, false, LAYER_CT, NEEDS_NOTHING,

@@ -296,6 +296,11 @@ void diag_set_incompatible(const char *object)
 	    object);
 }
 
+void diag_changed(const char *what)
+{
+	say(LOG_NOTICE, "changed", "%s", what);
+}
+
 void diag_reader_gone(int error)
 {
 	say(LOG_WARNING, "reader-gone",

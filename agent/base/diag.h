@@ -57,6 +57,8 @@ void diag_notifications_lost(void);
 void diag_tampered(const char *process, uint32_t pid); /* by whom; pid 0: not known */
 void diag_set_incompatible(const char *object);
 
+void diag_changed(const char *what); /* by a person, a label or time */
+
 void diag_reader_gone(int error);
 struct diag_totals {
 	uint64_t events_written, events_dropped;

@@ -95,6 +95,8 @@ static int fail_error(const char *error, struct json_object *parameters)
 	if (!strcmp(error, SERVICE "InvalidParameter"))
 		return cli_fail(2, "podfenced does not take this %s",
 				text_of(parameters, "parameter"));
+	if (!strcmp(error, AGENT "QuarantineRefused"))
+		return cli_fail(1, "%s", reason);
 	if (!strcmp(error, AGENT "NoSuchEndpoint"))
 		return fail_no_endpoint(parameters);
 	return cli_fail(1, "podfenced says no: %s", reason[0] ? reason : error);
@@ -234,6 +236,11 @@ int agent_endpoint(const struct cli *cli, const char *text, struct agent_endpoin
 		       (namespace || cli->is_kubectl);
 	struct agent_endpoint endpoint = {};
 
+	if (!strncmp(text, "unit:", 5) && text[5] && strlen(text) < sizeof(endpoint.name)) {
+		strcpy(endpoint.name, text + 5); /* a unit is in no namespace */
+		*ret_endpoint = endpoint;
+		return 0;
+	}
 	if (slash && !is_kind)
 		snprintf(endpoint.namespace, sizeof(endpoint.namespace), "%.*s", (int)length, text);
 	else if (namespace || cli->is_kubectl)

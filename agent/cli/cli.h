@@ -86,6 +86,8 @@ int cli_completion(const struct cli *cli);
 int cli_show_config(const struct cli *cli);
 int cli_pods(const struct cli *cli);
 int cli_plan(const struct cli *cli);
+int cli_quarantine(const struct cli *cli);
+int cli_release(const struct cli *cli);
 int cli_render(const struct cli *cli);
 int cli_status(const struct cli *cli);
 int cli_uninstall(const struct cli *cli);

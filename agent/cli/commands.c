@@ -25,6 +25,17 @@ static const struct cli_option why_options[] = {
 
 static const struct cli_option plan_options[] = {OFFLINE_OPTIONS, {}};
 
+static const struct cli_option quarantine_options[] = {
+	{"for", 0, "TIME", "15m 1h 4h 1d",
+	 "How long: 30s, 15m, 2h, 7d. Without it until it is released."},
+	{"reason", 'r', "TEXT", NULL, "Why, for those who find it; it stands in the event."},
+	{"allow", 0, "NETWORKS", NULL,
+	 "Networks it may still exchange packets with, as far as its policies let it; separated by "
+	 "commas."},
+	{"keep-probes", 0, NULL, NULL,
+	 "Processes of this node, the kubelet among them, may still open connections to it."},
+	{}};
+
 const struct command commands[] = {
 	{"status", "", 0, 0, NULL, "say whether the fence is up on this node, and what is wrong",
 	 "Whether packets are stopped and why not, the default, endpoints by coverage, internal "
@@ -51,6 +62,23 @@ const struct command commands[] = {
 	 "name: which pods are decided otherwise, whom a policy opens 0.0.0.0/0 or ::/0 for, and "
 	 "the steps from the rules of now to those of then. Nothing is changed.",
 	 CLI_CONFIG, plan_options, cli_plan},
+	{"quarantine", "ENDPOINT | list", 1, 1, CLI_ENDPOINTS,
+	 "cut an endpoint off from everything, both ways, at once",
+	 "Cut all traffic of an endpoint in both directions: node-local addresses, neighbours on "
+	 "its "
+	 "bridge and established connections included. It holds by name, through restarts of the "
+	 "agent and of the node, until its time is over or it is released. Every packet that is "
+	 "cut "
+	 "is counted, and its event says rule quarantine. The label podfence.io/quarantine on a "
+	 "pod "
+	 "does the same as long as it is there, with the value keep-probes as the option says. "
+	 "podfence quarantine list tells who is in quarantine.",
+	 CLI_AGENT | CLI_OUTPUT | CLI_NAMESPACE, quarantine_options, cli_quarantine},
+	{"release", "ENDPOINT", 1, 1, CLI_ENDPOINTS, "end a quarantine that was set by hand",
+	 "End a quarantine that was set by podfence quarantine. One that a label holds ends with "
+	 "the "
+	 "label.",
+	 CLI_AGENT | CLI_NAMESPACE, NULL, cli_release},
 	{"check", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
 	 "say what is wrong with configuration files, policies and pod lists",
 	 "Say what is wrong with configuration files (YAML), policies (YAML or JSON) and pod lists "

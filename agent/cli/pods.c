@@ -31,6 +31,7 @@ static const struct table_column columns[] = {
 	{"NAME", "name", false, NULL, NULL},
 	{"KIND", "kind", false, NULL, NULL},
 	{"COVERAGE", "coverage", false, NULL, colour_of},
+	{"QUARANTINE", "quarantine", false, NULL, NULL},
 	{"ADDRESSES", "addresses", false, NULL, NULL},
 	{"LINKS", "links", true, NULL, NULL},
 	{"WORKLOAD", NULL, true, make_workload, NULL},

@@ -106,6 +106,7 @@ static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
 	compile_endpoints(compiler);
 	if (compiler->bridge)
 		compile_bridge(compiler);
+	compile_quarantines(compiler);
 }
 
 int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
@@ -117,6 +118,7 @@ int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 		.decisions = input->decisions,
 		.before = input->before,
 		.before_decisions = input->before_decisions,
+		.quarantines = input->quarantines,
 		.is_audit = input->config->fallback.mode != CONFIG_MODE_DENY,
 	};
 	struct pf_ruleset *ruleset = pf_ruleset_new();

@@ -7,6 +7,7 @@
 #include <podfence/ruleset.h>
 
 #include "config/config.h"
+#include "inventory/quarantine.h"
 #include "inventory/snapshot.h"
 #include "policy/decision.h"
 
@@ -27,6 +28,7 @@ struct compile_input {
 	 * the decision is the same. NULL: nothing is. */
 	const struct pf_ruleset *before;
 	const struct decisions *before_decisions;
+	const struct quarantine_list *quarantines; /* set by hand; NULL: none, but labels count */
 };
 
 /* To the whole ruleset. Pure: the same input gives the same value. 0; COMPILE_E_REFUSED with a sentence in

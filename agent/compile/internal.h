@@ -38,10 +38,22 @@
 #define PORTS	       SET("ports")
 #define PORTS4	       SET("ports4")
 #define PORTS6	       SET("ports6")
-#define TARGETS6       SET("targets6")
+#define TARGETS6       "targets6_v2"
 #define ADDRESSES4     SET("addresses4")
 #define ADDRESSES6     SET("addresses6")
-#define ADVERTISED6    SET("advertised6") /* the addresses again, as targets of advertisements */
+/* Who is in quarantine, and the chain that judges what comes from or goes to him. */
+#define HELD_LINKS	  SET("held_links")
+#define HELD_LINKS_TO	  SET("held_links_to")
+#define HELD_PODS4	  SET("held_pods4")
+#define HELD_PODS4_TO	  SET("held_pods4_to")
+#define HELD_PODS6	  SET("held_pods6")
+#define HELD_PODS6_TO	  SET("held_pods6_to")
+#define HELD_CGROUPS	  SET("held_cgroups")
+#define HELD_CGROUPS_TO	  SET("held_cgroups_to")
+#define HELD_PORTS	  SET("held_ports")
+#define HELD_PORTS_TO	  SET("held_ports_to")
+#define HELD_PORTS_FORGED SET("held_ports_forged")
+#define ADVERTISED6	  SET("advertised6") /* the addresses again, as targets of advertisements */
 
 /* A set with a size gets the kernel's fixed hash, half the cost of the resizable one. */
 #define ENDPOINTS_MAX 16384
@@ -62,6 +74,7 @@ struct compiler {
 	const struct decisions *decisions; /* or NULL */
 	const struct pf_ruleset *before;   /* or NULL; compile_input has more on both */
 	const struct decisions *before_decisions;
+	const struct quarantine_list *quarantines; /* or NULL */
 	struct pf_table *inet;
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
 	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
@@ -72,7 +85,7 @@ struct compiler {
 
 /* tail.c: how a chain ends, by what the rulebook says of the rule */
 void tail_add(const struct compiler *compiler, struct pf_chain *chain, enum rule_id rule);
-/* The same for one audited endpoint, whose index stands in the prefix. */
+/* The same for one endpoint, whose index stands in the prefix. */
 void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, enum rule_id rule,
 		     uint32_t index);
 void mark_add(const struct compiler *compiler, struct pf_chain *chain);
@@ -103,3 +116,5 @@ void compile_policies(const struct compiler *compiler);
 void compile_endpoint_chains(const struct compiler *compiler);
 void compile_endpoints(const struct compiler *compiler);
 void compile_bridge_endpoints(const struct compiler *compiler);
+/* quarantine.c */
+void compile_quarantines(const struct compiler *compiler);

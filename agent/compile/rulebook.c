@@ -221,6 +221,27 @@ static const struct rule_facts facts[RULE_N] = {
 			.lets_pass = true,
 			.severity = 47,
 		},
+	[RULE_QUARANTINE] =
+		{
+			.token = "quarantine",
+			.counter = "quarantined",
+			.chain = "podfence/quarantine",
+			.name = "quarantine",
+			.category = "quarantine",
+			.text = "The sender is in quarantine.",
+			.severity = 47,
+		},
+	[RULE_QUARANTINE_IN] =
+		{
+			.token = "quarantine-in",
+			.counter = "quarantined",
+			.chain = "podfence/quarantine",
+			.name = "quarantine-inbound",
+			.category = "quarantine",
+			.text = "The receiver is in quarantine.",
+			.is_inbound = true,
+			.severity = 21,
+		},
 };
 
 const struct rule_facts *rule_facts(enum rule_id id)

@@ -32,6 +32,8 @@ enum rule_id {
 	RULE_TUNNEL_AUDIT,
 	RULE_SOURCE_ROUTE, /* IPv4 source routing: the destination is not where it goes */
 	RULE_SOURCE_ROUTE_AUDIT,
+	RULE_QUARANTINE,    /* from an endpoint that is cut off */
+	RULE_QUARANTINE_IN, /* to it */
 	RULE_N,
 };
 
@@ -51,6 +53,7 @@ struct rule_facts {
 	bool rejects;		   /* answers instead of dropping */
 	bool asks_policy;	   /* a policy may be what decided: see the ruling */
 	bool judges_source;	   /* the source address is what is wrong: it names nobody */
+	bool is_inbound;	   /* the endpoint is who would have got it */
 	unsigned severity; /* event.severity: 21 low, 47 medium, 73 high, as Kibana cuts it */
 };
 

@@ -37,7 +37,8 @@ void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, en
 {
 	const struct prefix_meaning meaning = {.rule = id, .has_index = true, .index = index};
 
-	pf_rule_verdict(add_count_and_log(compiler, chain, &meaning), PF_ACCEPT, NULL);
+	pf_rule_verdict(add_count_and_log(compiler, chain, &meaning),
+			rule_facts(id)->lets_pass ? PF_ACCEPT : PF_DROP, NULL);
 }
 
 /* On a packet about to die: whose it was. A mark that somebody else had set must accuse nobody. */

@@ -117,7 +117,7 @@ static void take_outcome(struct control_connection *connection, int outcome, siz
 {
 	if (outcome == CONTROL_AGAIN && connection->request.wants_more)
 		return;
-	if (outcome == CONTROL_WAIT && connection->request.wants_more) {
+	if (outcome == CONTROL_WAIT) {
 		connection->is_waiting = true;
 		return;
 	}

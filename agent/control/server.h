@@ -45,7 +45,7 @@ struct control_request {
 enum {
 	CONTROL_DONE,	/* that was the last reply */
 	CONTROL_AGAIN,	/* there is more to say now; the caller has to have asked for "more" */
-	CONTROL_WAIT,	/* nothing to say now; asked again after control_wake() */
+	CONTROL_WAIT,	/* nothing to say yet; asked again after control_wake() */
 	CONTROL_FAILED, /* control_fail() said what; it is the last reply */
 };
 

@@ -14,7 +14,9 @@
 
 extern const char control_description[]; /* of io.podfence.Agent.varlink, by embed.py */
 
-#define CONTROL_GROUP "podfence"
+#define CONTROL_GROUP	   "podfence"
+#define CONTROL_QUARANTINE "io.podfence.Agent.Quarantine"
+#define CONTROL_RELEASE	   "io.podfence.Agent.Release"
 
 int control_no_parameters(struct control_request *request)
 {
@@ -32,6 +34,12 @@ int control_open(struct daemon *daemon, const struct config *config)
 		 NULL},
 		{"io.podfence.Agent.ListEndpoints", false, sizeof(struct control_endpoints),
 		 control_start_endpoints, control_list_endpoints, NULL},
+		{CONTROL_QUARANTINE, true, sizeof(struct control_quarantine),
+		 control_start_quarantine, control_quarantine, NULL},
+		{CONTROL_RELEASE, true, sizeof(struct control_quarantine), control_start_release,
+		 control_release, NULL},
+		{"io.podfence.Agent.ListQuarantines", false, 0, control_no_parameters,
+		 control_list_quarantines, NULL},
 	};
 	static const struct control_interface interface = {
 		.name = "io.podfence.Agent",
@@ -57,6 +65,12 @@ int control_open(struct daemon *daemon, const struct config *config)
 	else if (r < 0)
 		diag_cannot("open the control socket (control.socket)", r);
 	return r;
+}
+
+void control_worked(struct daemon *daemon)
+{
+	control_wake(daemon->control, CONTROL_QUARANTINE);
+	control_wake(daemon->control, CONTROL_RELEASE);
 }
 
 void control_change(struct daemon *daemon, const struct config *before)

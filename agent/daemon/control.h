@@ -25,8 +25,25 @@ struct control_endpoints {
 int control_start_endpoints(struct control_request *request);
 int control_list_endpoints(struct control_request *request, struct json *reply);
 
+/* control_quarantine.c. What is asked for, and how often the rules had been made then. */
+struct control_quarantine {
+	const char *namespace, *name, *reason;
+	uint64_t seconds;
+	struct json_object *allow;
+	bool probes;
+	uint64_t works_before;
+};
+int control_start_quarantine(struct control_request *request);
+int control_start_release(struct control_request *request);
+int control_quarantine(struct control_request *request, struct json *reply);
+int control_release(struct control_request *request, struct json *reply);
+int control_list_quarantines(struct control_request *request, struct json *reply);
+
 /* control.c */
 int control_no_parameters(struct control_request *request);
+/* The place of the first endpoint behind this name; snapshot may be NULL. */
+size_t control_find_behind(const struct snapshot *snapshot, const char *namespace,
+			   const char *name);
 /* NULL after control_fail(): no such endpoint, with near names. */
 const struct endpoint *control_find_endpoint(struct control_request *request, const char *namespace,
 					     const char *name);

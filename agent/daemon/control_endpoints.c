@@ -40,10 +40,9 @@ static int compare(const struct endpoint *endpoint, const char *namespace, const
 	return order ? order : strcmp(endpoint_name(endpoint), name);
 }
 
-/* The first one behind the name. */
-static size_t find_behind(const struct snapshot *snapshot, const char *namespace, const char *name)
+size_t control_find_behind(const struct snapshot *snapshot, const char *namespace, const char *name)
 {
-	size_t low = 0, high = snapshot->n_endpoints;
+	size_t low = 0, high = snapshot ? snapshot->n_endpoints : 0;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -116,9 +115,14 @@ static void add_pod_facts(struct json *json, const struct pod *pod)
 	add_labels(json, pod);
 }
 
-static void add_endpoint(struct json *json, const struct snapshot *snapshot,
+static void add_endpoint(struct json *json, const struct daemon *daemon,
 			 const struct endpoint *endpoint)
 {
+	static const char *const origins[] = {
+		[QUARANTINE_NONE] = NULL,
+		[QUARANTINE_MANUAL] = "manual",
+		[QUARANTINE_LABELLED] = "label",
+	};
 	static const char *const kinds[] = {
 		[ENDPOINT_POD] = "pod",
 		[ENDPOINT_HOST_POD] = "host-pod",
@@ -130,6 +134,7 @@ static void add_endpoint(struct json *json, const struct snapshot *snapshot,
 		[COVERAGE_PENDING] = "pending",
 		[COVERAGE_UNCOVERED] = "uncovered",
 	};
+	const struct quarantine_list *list = &daemon->quarantines.list;
 	const struct pod *pod = endpoint->pod;
 
 	json_object_begin(json, NULL);
@@ -139,10 +144,11 @@ static void add_endpoint(struct json *json, const struct snapshot *snapshot,
 	json_string(json, "uid", pod ? pod->uid : "");
 	json_string(json, "coverage", coverages[endpoint->coverage]);
 	json_string(json, "reason", if_set(endpoint->reason));
+	json_string(json, "quarantine", origins[quarantine_terms(list, endpoint).origin]);
 	json_uint(json, "index", endpoint->index);
 	json_uint(json, "cgroup", endpoint->cgroup);
 	add_addresses(json, endpoint);
-	add_links(json, snapshot, endpoint);
+	add_links(json, daemon->snapshot, endpoint);
 	if (pod)
 		add_pod_facts(json, pod);
 	json_object_end(json);
@@ -160,12 +166,12 @@ int control_list_endpoints(struct control_request *request, struct json *reply)
 		return CONTROL_FAILED;
 	json_array_begin(reply, "endpoints");
 	if (snapshot && list->has_begun)
-		i = find_behind(snapshot, list->last_namespace, list->last_name);
+		i = control_find_behind(snapshot, list->last_namespace, list->last_name);
 	list->has_begun = true;
 	/* Those that are passed over count too: a turn is bounded. */
 	for (; snapshot && i < snapshot->n_endpoints && n < PIECE; i++, n++)
 		if (is_wanted(list, &snapshot->endpoints[i]))
-			add_endpoint(reply, snapshot, &snapshot->endpoints[i]);
+			add_endpoint(reply, daemon, &snapshot->endpoints[i]);
 	json_array_end(reply);
 	if (!snapshot || i == snapshot->n_endpoints)
 		return CONTROL_DONE;
@@ -212,7 +218,7 @@ const struct endpoint *control_find_endpoint(struct control_request *request, co
 	struct near near[NEAR_MAX];
 	size_t n;
 
-	size_t i = snapshot ? find_behind(snapshot, namespace, name) : 0;
+	size_t i = control_find_behind(snapshot, namespace, name);
 	if (i > 0 && compare(&snapshot->endpoints[i - 1], namespace, name) == 0)
 		return &snapshot->endpoints[i - 1];
 	find_near(snapshot, namespace, name, near, &n);

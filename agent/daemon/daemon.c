@@ -33,6 +33,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "control/server.h"
+#include "daemon/quarantine.h"
 
 #define NODE_PACE_MIN_USEC	 1000u
 #define NODE_PACE_MAX_USEC	 50000u
@@ -265,6 +266,7 @@ static int work(struct daemon *daemon)
 	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
 	int r = reconcile(daemon);
 	keep_pace(daemon, begun);
+	daemon->n_works++;
 	if (r < 0) {
 		snprintf(daemon->failure, sizeof(daemon->failure),
 			 "the rules could not be changed, the old ones stay: %s", strerror(-r));
@@ -293,6 +295,7 @@ static int work(struct daemon *daemon)
 static int on_work(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	(void)work(userdata); /* a failure has planned its own next try */
+	control_worked(userdata);
 	return 0;
 }
 
@@ -432,6 +435,7 @@ static int start(struct daemon *daemon)
 		r = stream_open(daemon);
 	if (r < 0)
 		return r;
+	quarantines_read(daemon);
 	r = start_api(daemon);
 	if (r != 0)
 		return r;
@@ -463,6 +467,7 @@ static void stop(struct daemon *daemon)
 	stream_close_nflog(daemon);
 	seam_close(daemon);
 	control_server_free(daemon->control);
+	quarantines_done(daemon);
 	stream_done(daemon);
 	sd_event_source_disable_unref(daemon->fence_source);
 	sd_event_source_disable_unref(daemon->node_source);

@@ -14,8 +14,10 @@
 
 #include "config/config.h"
 #include "daemon/fence.h"
+#include "event/agent_event.h"
 #include "event/event.h"
 #include "event/output.h"
+#include "inventory/quarantine.h"
 #include "inventory/snapshot.h"
 #include "kube/cluster.h"
 #include "kube/manifest_set.h"
@@ -70,6 +72,13 @@ struct policies {
 	sd_event_source *source;
 };
 
+/* Who is in quarantine by hand (quarantine.c). */
+struct quarantines {
+	struct quarantine_list list;
+	bool is_kept; /* the file says the same */
+	sd_event_source *timer;
+};
+
 struct control_server;
 
 /* The same events to one reader of a socket, podfence-ship (seam.c). */
@@ -108,6 +117,7 @@ struct daemon {
 	sd_event_source *fence_source, *poll_source;
 	struct stream stream;
 	struct seam seam;
+	struct quarantines quarantines;
 	struct control_server *control; /* NULL: the socket could not be had, or is off */
 
 	bool is_ready;
@@ -115,9 +125,10 @@ struct daemon {
 	bool was_without_uplink, was_without_pod_root, was_unit_list_cut;
 	bool must_say_missing_uplinks; /* all of them, not only those that went away */
 	unsigned retry_seconds;
-	uint64_t started_usec, changed_usec;	 /* CLOCK_REALTIME */
-	uint64_t n_changes;			 /* of the last transaction that had any */
-	char failure[160];			 /* why the rules are not as they should be; "" */
+	uint64_t started_usec, changed_usec; /* CLOCK_REALTIME */
+	uint64_t n_changes;		     /* of the last transaction that had any */
+	uint64_t n_works;		     /* how often the rules were made, or could not be */
+	char failure[160];		     /* why the rules are not as they should be; "" */
 	uint64_t pods_read_usec, next_look_usec; /* CLOCK_MONOTONIC */
 	uint64_t version_on_disk;		 /* of the cluster; 0: none */
 	sd_event_source *last_known_source;
@@ -176,6 +187,8 @@ void policies_done(struct daemon *daemon);
 
 /* control.c: the socket for questions and orders. What fails is said; the agent goes on without. */
 int control_open(struct daemon *daemon, const struct config *config);
+/* After the rules were made, or could not be: for those who wait for it. */
+void control_worked(struct daemon *daemon);
 /* After another configuration was taken over. */
 void control_change(struct daemon *daemon, const struct config *before);
 
@@ -198,4 +211,6 @@ void stream_close_nflog(struct daemon *daemon); /* what is still there is taken 
 /* An event about the agent itself: `message` is a sentence, `culprit` may be NULL. */
 void stream_tell(struct daemon *daemon, const char *action, const char *message,
 		 const struct pf_nft_culprit *culprit);
+/* Time and sequence are set here. */
+void stream_event(struct daemon *daemon, const struct agent_event *event);
 void stream_done(struct daemon *daemon);

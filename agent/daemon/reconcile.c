@@ -14,6 +14,7 @@
 #include "base/diag.h"
 #include "compile/compile.h"
 #include "policy/own.h"
+#include "daemon/quarantine.h"
 
 /* The globs of all entries, one after the other, as unit_rule_of() counts them. */
 static const char **unit_globs(const struct config *config, size_t *ret_n)
@@ -166,9 +167,11 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, struct d
 	say_what_is_missing(daemon, snapshot);
 	if (daemon->snapshot)
 		stream_drain(daemon); /* what was logged before belongs to the snapshot before */
-	snapshot_free(daemon->snapshot);
-	decisions_free(daemon->decisions);
+	struct snapshot *before = daemon->snapshot;
 	daemon->snapshot = snapshot;
+	quarantines_follow(daemon, before, snapshot);
+	snapshot_free(before);
+	decisions_free(daemon->decisions);
 	daemon->decisions = decisions;
 	daemon->rules_version = daemon->config_version;
 	daemon->rulebook.decisions = decisions;
@@ -229,6 +232,7 @@ static int apply(struct daemon *daemon, const struct snapshot *snapshot,
 		.decisions = decisions,
 		.before = is_config_same ? fence_current(daemon->fence) : NULL,
 		.before_decisions = is_config_same ? daemon->decisions : NULL,
+		.quarantines = &daemon->quarantines.list,
 	};
 	struct pf_ruleset *ruleset;
 	char reason[160];

@@ -222,24 +222,31 @@ int stream_open(struct daemon *daemon)
 	return r < 0 ? r : stream_open_nflog(daemon, daemon->config);
 }
 
+void stream_event(struct daemon *daemon, const struct agent_event *event)
+{
+	struct stream *stream = &daemon->stream;
+	struct agent_event stamped = *event;
+
+	stamped.time_usec = clock_usec(CLOCK_REALTIME);
+	stamped.sequence = ++stream->sequence;
+	buffer_clear(&stream->line);
+	agent_event_format(&stamped, &stream->context, &stream->line);
+	write_line(daemon);
+	flush(stream);
+	seam_flush(daemon);
+}
+
 void stream_tell(struct daemon *daemon, const char *action, const char *message,
 		 const struct pf_nft_culprit *culprit)
 {
-	struct stream *stream = &daemon->stream;
 	const struct agent_event event = {
 		.action = action,
 		.message = message,
 		.pid = culprit ? culprit->pid : 0,
 		.process = culprit ? culprit->process : NULL,
-		.time_usec = clock_usec(CLOCK_REALTIME),
-		.sequence = ++stream->sequence,
 	};
 
-	buffer_clear(&stream->line);
-	agent_event_format(&event, &stream->context, &stream->line);
-	write_line(daemon);
-	flush(stream);
-	seam_flush(daemon);
+	stream_event(daemon, &event);
 }
 
 void stream_done(struct daemon *daemon)

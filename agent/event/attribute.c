@@ -67,11 +67,27 @@ static void attribute_cgroup(struct event *event, const struct snapshot *snapsho
 		return;
 	}
 	event->endpoint = snapshot_find_index(snapshot, index);
+	if (event->endpoint && event->endpoint->kind == ENDPOINT_POD)
+		event->endpoint = NULL; /* the rules write no such index */
 	event->attribution = event->endpoint ? "cgroup" : "none: the endpoint is gone";
+}
+
+/* The rule stands in a chain of one endpoint: whatever the packet says, it was to or from that one. */
+static void attribute_chain(struct event *event, const struct snapshot *snapshot)
+{
+	event->endpoint = snapshot_find_index(snapshot, event->meaning.index);
+	if (!event->endpoint)
+		event->attribution = "none: the endpoint is gone";
+	else
+		event->attribution = event->endpoint->kind == ENDPOINT_POD ? "link" : "cgroup";
 }
 
 static void attribute_sender(struct event *event, const struct snapshot *snapshot)
 {
+	if (event->meaning.rule == RULE_QUARANTINE || event->meaning.rule == RULE_QUARANTINE_IN) {
+		attribute_chain(event, snapshot);
+		return;
+	}
 	switch (event->record->hook) {
 	case NF_INET_PRE_ROUTING:
 	case NF_INET_LOCAL_IN:

@@ -192,7 +192,10 @@ static void add_network(struct json *json, const struct event *event)
 	const struct pf_packet *packet = &event->packet;
 
 	json_object_begin(json, "network");
-	RAW(json, "\"direction\":\"egress\",\"packets\":1");
+	if (rule_facts(event->meaning.rule)->is_inbound)
+		RAW(json, "\"direction\":\"ingress\",\"packets\":1");
+	else
+		RAW(json, "\"direction\":\"egress\",\"packets\":1");
 	if (event->has_packet) {
 		json_uint(json, "bytes", packet->length);
 		if (!event_is_ip(event))

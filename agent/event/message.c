@@ -110,7 +110,10 @@ void message_make(struct message *message, const struct event *event, const stru
 	};
 
 	message->length = 0;
-	message_add(message, begins[event->verdict]);
+	if (words->facts->is_inbound)
+		message_add(message, "ingress drop: ");
+	else
+		message_add(message, begins[event->verdict]);
 	if (event->endpoint && event->endpoint->pod) {
 		message_add(message, event->endpoint->pod->namespace);
 		message_add(message, "/");

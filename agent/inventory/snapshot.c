@@ -260,7 +260,7 @@ static int tables_make(struct snapshot *snapshot)
 		return -ENOMEM;
 	for (size_t i = 0; i < snapshot->n_endpoints; i++) {
 		struct endpoint *endpoint = &snapshot->endpoints[i];
-		if ((endpoint->kind == ENDPOINT_HOST_POD && endpoint->sandbox) || endpoint->unit)
+		if (endpoint->sandbox || endpoint->unit)
 			snapshot->by_index[snapshot->n_by_index++] = endpoint;
 		for (size_t j = 0; j < endpoint->n_attachments; j++) {
 			const struct attachment *a = &endpoint->attachments[j];

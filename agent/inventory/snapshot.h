@@ -76,8 +76,7 @@ struct snapshot {
 	/* look-up tables, built with it */
 	struct snapshot_link *by_link; /* (link, address) -> endpoint, sorted */
 	size_t n_by_link;
-	struct endpoint *
-		*by_index; /* sorted by endpoint index; resolved host pods and units only */
+	struct endpoint **by_index; /* sorted by endpoint index; resolved ones only */
 	size_t n_by_index;
 };
 

@@ -58,6 +58,8 @@ class Agent:
         self.messages = directory / "messages"
         self.socket = directory / "podfenced.sock"
         self.events_socket = directory / "events.sock"
+        self.state = directory / "state"
+        settings["state"] = {"directory": str(self.state)} | settings.get("state", {})
         settings["control"] = {"socket": str(self.socket)} | settings.get("control", {})
         settings["events"] = {"socket": str(self.events_socket)} | settings.get("events", {})
         self.process: subprocess.Popen[bytes] | None = None

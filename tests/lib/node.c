@@ -76,6 +76,7 @@ static struct pf_address address6(unsigned i)
 static void fill_pod(struct endpoint *endpoint, unsigned i, bool is_bridged)
 {
 	endpoint->kind = ENDPOINT_POD;
+	endpoint->index = 3000 + i;
 	endpoint->n_attachments = 2;
 	endpoint->attachments = calloc(2, sizeof(*endpoint->attachments));
 	for (unsigned k = 0; k < 2; k++) {

@@ -31,6 +31,7 @@ class Pod:
     qos: str = "burstable"  # or "guaranteed"
     bridge: str = ""
     addresses: tuple[str, ...] = ()
+    labels: dict[str, str] = dataclasses.field(default_factory=dict)
     directory: pathlib.Path | None = None
     sleeper: Worker | None = None
     worker: Worker | None = None
@@ -80,7 +81,7 @@ class Pod:
         return {
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": self.name, "namespace": self.namespace_name, "uid": self.uid,
-                         "labels": {"app.kubernetes.io/name": self.name},
+                         "labels": {"app.kubernetes.io/name": self.name} | self.labels,
                          "annotations": annotations},
             "spec": spec,
             "status": {"phase": "Running", "podIPs": [{"ip": one} for one in self.addresses],

@@ -10,6 +10,7 @@
 
 #include "compile/compile.h"
 #include "golden.h"
+#include "handmade.h"
 #include "node.h"
 #include "test.h"
 
@@ -54,6 +55,49 @@ static void rulesets_are_golden(void **state)
 		free(text);
 		pf_ruleset_free(ruleset);
 	}
+}
+
+/* A routed pod by hand, one behind a bridge by its label, a host pod by hand: with all there is to say. */
+static void quarantines_are_golden(void **state)
+{
+	struct made_node *made = made_node_new(2, 2, MADE_BRIDGE);
+	struct quarantine_list list = {};
+	struct compile_input input = {
+		.config = &made->config, .snapshot = &made->snapshot, .quarantines = &list};
+	struct pf_ruleset *ruleset;
+	char reason[160], *text;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+	struct pod *pods[6];
+
+	for (size_t i = 0; i < 6; i++) {
+		char name[8];
+		snprintf(name, sizeof(name), "p%zu", i);
+		pods[i] = handmade_pod("ns", name, name, i > 3);
+		made->snapshot.endpoints[i].pod = pods[i];
+	}
+	handmade_pod_label(pods[3], QUARANTINE_LABEL, QUARANTINE_LABEL_PROBES);
+	for (size_t i = 0; i < 6; i += 4) {
+		struct quarantine item = {.namespace = strdup("ns"),
+					  .name = strdup(pods[i]->name),
+					  .reason = strdup(""),
+					  .keeps_probes = i == 4};
+		item.allow.prefixes = calloc(2, sizeof(struct pf_prefix));
+		item.allow.n_prefixes = 2;
+		assert_int_equal(pf_prefix_parse("10.9.0.0/16", &item.allow.prefixes[0]), 0);
+		assert_int_equal(pf_prefix_parse("fd09::/64", &item.allow.prefixes[1]), 0);
+		assert_int_equal(quarantine_set(&list, &item), 0);
+	}
+	assert_int_equal(compile(&input, &ruleset, reason), 0);
+	assert_int_equal(pf_ruleset_print(ruleset, stream), 0);
+	fclose(stream);
+	assert_golden("quarantine.nft", text);
+	free(text);
+	pf_ruleset_free(ruleset);
+	quarantine_list_done(&list);
+	for (size_t i = 0; i < 6; i++)
+		pod_free(pods[i]);
+	made_node_free(made);
 }
 
 static void derived_networks_are_golden(void **state)
@@ -145,6 +189,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rulesets_are_golden),
+		cmocka_unit_test(quarantines_are_golden),
 		cmocka_unit_test(derived_networks_are_golden),
 		cmocka_unit_test(plans_are_golden),
 		cmocka_unit_test(rules_do_not_grow_with_pods),

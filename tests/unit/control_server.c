@@ -257,7 +257,7 @@ static void test_failing(void **state)
 	expect(&scene, fd,
 	       "{\"error\":\"io.podfence.Agent.Failed\",\"parameters\":{\"reason\":\"Input/output "
 	       "error\"}}");
-	CALL(fd, "{\"method\":\"test.Wait\"}");
+	CALL(fd, "{\"method\":\"test.Count\"}");
 	expect(&scene, fd, "{\"error\":\"org.varlink.service.ExpectedMore\",\"parameters\":{}}");
 	if (getuid() != 0) {
 		CALL(fd, "{\"method\":\"test.Change\"}");

@@ -7,6 +7,7 @@
 #include <json-c/json.h>
 #include <stdio.h>
 
+#include "event/agent_event.h"
 #include "scene.h"
 #include "test.h"
 
@@ -124,6 +125,22 @@ static const struct scene scenes[] = {
 	 {"2001:db8::5", "2001:db8:1::", 58, 128, 0}},
 	{"tunnel", "podfence:tunnel", PREROUTING, 10, 0, 0, 0, {WEB, "192.0.2.17", 17, 5, 4789}},
 	{"protocol-253", "podfence:deny", FORWARD, 10, 2, 0, 0, {WEB, EXTERNAL, 253}},
+	{"quarantine",
+	 "podfence:quarantine:beef",
+	 OUTPUT,
+	 0,
+	 2,
+	 0,
+	 0,
+	 {"192.0.2.17", EXTERNAL, 17, 5, 53}},
+	{"quarantine-in",
+	 "podfence:quarantine-in:2222",
+	 4,
+	 0,
+	 20,
+	 0,
+	 0,
+	 {EXTERNAL, "10.1.0.1", 6, 443, 5000, SYN}},
 	{"unreadable", "podfence:deny", FORWARD, 10, 2, 0, 0, {WEB, EXTERNAL, 6, 1, 2, SYN}},
 };
 
@@ -209,6 +226,43 @@ static void kept_members_change_nothing(void **state)
 	buffer_done(&fresh);
 }
 
+static void changes_are_golden(void **state)
+{
+	const struct agent_event by_hand = {
+		.action = "quarantine-set",
+		.message = "shop/web is in quarantine",
+		.reason = "case \"17\"",
+		.process = "podfence",
+		.pid = 4711,
+		.has_uid = true,
+		.endpoint = &snapshot->endpoints[0],
+		.namespace = "shop",
+		.name = "web",
+		.is_wanted = true,
+		.time_usec = 1764156000123456,
+		.sequence = 18,
+	};
+	const struct agent_event by_time = {
+		.action = "quarantine-expired",
+		.message = "shop/gone is out of quarantine: its time is over",
+		.namespace = "shop",
+		.name = "gone",
+		.is_wanted = true,
+		.time_usec = 1764156000123456,
+		.sequence = 19,
+	};
+	struct buffer line = BUFFER_INIT;
+
+	agent_event_format(&by_hand, &scene_context, &line);
+	json_check(&line);
+	golden_compare("quarantine-set", &line);
+	buffer_clear(&line);
+	agent_event_format(&by_time, &scene_context, &line);
+	json_check(&line);
+	golden_compare("quarantine-expired", &line);
+	buffer_done(&line);
+}
+
 /* event.id of a scene's line. */
 static void id_read(const struct event *event, const struct event_context *from, char id[static 33])
 {
@@ -249,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_golden),
 		cmocka_unit_test(kept_members_change_nothing),
+		cmocka_unit_test(changes_are_golden),
 		cmocka_unit_test(ids_differ),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -27,6 +27,8 @@ static void prefixes_are_read(void **state)
 		{"podfence:spoof-bridge", 0, {RULE_SPOOF_BRIDGE}},
 		{"podfence:spoof-out", 0, {RULE_SPOOF_OUTPUT}},
 		{"podfence:tunnel", 0, {RULE_TUNNEL}},
+		{"podfence:quarantine:7", 0, {RULE_QUARANTINE, true, 7}},
+		{"podfence:quarantine-in:7", 0, {RULE_QUARANTINE_IN, true, 7}},
 		{"", -EINVAL},
 		{"podfence", -EINVAL},
 		{"podfence:", -EINVAL},

@@ -407,7 +407,7 @@ static void tables_find_who_is_there(void **state)
 	static const struct {
 		uint32_t key;
 		int endpoint;
-	} by_index[] = {{0x50, HOST}, {0x51, HOST_TWO}, {0, NOBODY}, {1, NOBODY}, {0x52, NOBODY}},
+	} by_index[] = {{0x50, HOST}, {0x51, HOST_TWO}, {0, NOBODY}, {1, ROUTED}, {0x52, NOBODY}},
 	  by_sole[] = {{10, ROUTED},	  {11, DUAL},	{21, BRIDGED},
 		       {22, BRIDGED_TWO}, {20, NOBODY}, {2, NOBODY}};
 	struct snapshot *snapshot = snapshot_make(uids, 6, false);
