@@ -14,6 +14,7 @@ from worker import Worker
 ROUNDS = 10
 PORT = 7777
 SECONDS = 0.1
+SECONDS_WITH_LINK = 0.5  # on a busy machine a link takes its time to come up
 
 
 def sends(tag: str) -> list[tuple[str, int, bytes]]:
@@ -26,7 +27,7 @@ def new_pod(lab: Lab, tag: str, **facts) -> None:
     pod = lab.new_pod(tag, **facts)
     pod.wire(is_up=False)
     pod.run(lab.cgroups)
-    pod.worker.start(traffic.sprint, sends(tag), SECONDS)
+    pod.worker.start(traffic.sprint, sends(tag), SECONDS_WITH_LINK)
     pod.link_up()
     pod.worker.result()
 
