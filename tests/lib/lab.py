@@ -197,7 +197,7 @@ class Lab:
                 self.host.call(traffic.udp_send, address, MARKER_PORT, payload)
                 return bool(witness.since(mark, dport=MARKER_PORT, payload=payload))
 
-            wait_until(has_arrived, f"a marker at {address}", 60)
+            wait_until(has_arrived, f"a marker at {address}", 120)
 
     def left(self, mark: int, **facts: Any) -> list[Any]:
         """What reached the internet side since then, markers left out."""
