@@ -28,6 +28,13 @@ static bool stderr_is_journal(void)
 	       status.st_ino == inode;
 }
 
+static const char *program = "podfenced";
+
+void diag_set_program(const char *name)
+{
+	program = name;
+}
+
 PF_PRINTF(3, 4) static void say(int priority, const char *id, const char *format, ...)
 {
 	char text[1024];
@@ -39,7 +46,7 @@ PF_PRINTF(3, 4) static void say(int priority, const char *id, const char *format
 	if (stderr_is_journal() && sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", priority,
 						   "PODFENCE_DIAG=%s", id, NULL) == 0)
 		return;
-	fprintf(stderr, "podfenced: %s\n", text);
+	fprintf(stderr, "%s: %s\n", program, text);
 }
 
 static void say_report(int priority, const char *id, const struct report *report)
@@ -206,6 +213,48 @@ void diag_seam_held(const char *path)
 	    "another process writes events at %s, probably a second podfenced: podfence-ship gets "
 	    "none of this one",
 	    path);
+}
+
+void diag_ship_seam_good(const char *path)
+{
+	say(LOG_NOTICE, "ship-seam-good", "connected to podfenced (%s)", path);
+}
+
+void diag_ship_seam_lost(const char *path)
+{
+	say(LOG_WARNING, "ship-seam-lost", "podfenced is gone from %s; waiting for it", path);
+}
+
+void diag_ship_store(const char *problem)
+{
+	say(LOG_ERR, "ship-store", "events cannot be stored and are lost, counted: %s", problem);
+}
+
+void diag_ship_set_aside(const char *name)
+{
+	say(LOG_ERR, "ship-set-aside", "the store was begun anew; what was there: %s", name);
+}
+
+void diag_ship_failing(const char *output, const char *problem)
+{
+	say(LOG_WARNING, "ship-failing", "output %s: %s; events wait, tried again", output,
+	    problem);
+}
+
+void diag_ship_good(const char *output)
+{
+	say(LOG_NOTICE, "ship-good", "output %s delivers again", output);
+}
+
+void diag_ship_dead(const char *output, const char *reason)
+{
+	say(LOG_WARNING, "ship-dead",
+	    "output %s refused an event for good, it is in table dead: %s", output, reason);
+}
+
+void diag_ship_serving(const char *address, unsigned port)
+{
+	say(LOG_NOTICE, "ship-serving", "metrics at %s port %u", address, port);
 }
 
 void diag_not_listening(unsigned retry_seconds)

@@ -14,6 +14,8 @@
  * changes (PODFENCE_DIAG in the journal), so that a runbook or an alert can name it. To stderr, or
  * to the journal where stderr is connected to it. */
 
+void diag_set_program(const char *name); /* a literal; podfenced, if not said */
+
 void diag_ready(void);
 void diag_generation(uint64_t generation, size_t n_endpoints, size_t n_unresolved, size_t n_steps);
 void diag_unresolved(const char *namespace, const char *name, const char *reason);
@@ -58,6 +60,15 @@ void diag_tampered(const char *process, uint32_t pid); /* by whom; pid 0: not kn
 void diag_set_incompatible(const char *object);
 
 void diag_changed(const char *what); /* by a person, a label or time */
+/* podfence-ship's. */
+void diag_ship_seam_good(const char *path);
+void diag_ship_seam_lost(const char *path);
+void diag_ship_store(const char *problem);
+void diag_ship_set_aside(const char *name);
+void diag_ship_failing(const char *output, const char *problem);
+void diag_ship_good(const char *output);
+void diag_ship_dead(const char *output, const char *reason);
+void diag_ship_serving(const char *address, unsigned port);
 
 void diag_reader_gone(int error);
 struct diag_totals {

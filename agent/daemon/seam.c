@@ -13,6 +13,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -118,6 +119,19 @@ static int on_reader(sd_event_source *source, int fd, uint32_t events, void *use
 	return 0;
 }
 
+/* Whose lines follow, before any of them; a fresh socket has room for it. */
+static void say_hello(struct daemon *daemon, int fd)
+{
+	char hello[256];
+	int n = snprintf(hello, sizeof(hello),
+			 "{\"event\":{\"kind\":\"state\",\"module\":\"podfence\",\"dataset\":"
+			 "\"podfence.state\"},\"podfence\":{\"seam\":{\"agent\":\"%s\"}}}\n",
+			 daemon->stream.agent_id);
+
+	if (send(fd, hello, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) != n)
+		(void)shutdown(fd, SHUT_RDWR); /* it is noticed as gone */
+}
+
 static int reader_take(struct daemon *daemon, int fd)
 {
 	struct seam *seam = &daemon->seam;
@@ -126,6 +140,7 @@ static int reader_take(struct daemon *daemon, int fd)
 
 	if (r >= 0)
 		r = sd_event_source_set_priority(seam->reader_source, PRIORITY_REST);
+	say_hello(daemon, fd);
 	if (r >= 0)
 		r = output_take_reader(seam->output, fd);
 	seam->reader = fd;

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Two schema tables, of the file and of one of its outputs; whatever is said about a key (default,
+ * range, message, podfence-ship.yaml(5)) comes from its row. */
+#include "ship/config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/near.h"
+#include "base/yaml_json.h"
+
+#define FILE_MAX (1u << 20)
+#define TEXT_MAX 2048
+#define PATH_LEN 192
+
+#define AT(field)  offsetof(struct ship_config, field)
+#define OUT(field) offsetof(struct ship_output_config, field)
+
+const char *const ship_kind_names[] = {"file",	       "journald",   "elasticsearch",
+				       "webhook",      "slack",	     "dingtalk",
+				       "alertmanager", "kubernetes", NULL};
+static const char *const contents[] = {"usual", "events", "alerts", "all", NULL};
+static const char *const switches[] = {"off", "on", NULL};
+
+/* path, type, offset, minimum, maximum, default, words, help */
+const struct ship_key ship_keys[] = {
+	{"seam.socket", SHIP_PATH, AT(seam_socket), 0, 0, "/run/podfence/events.sock", NULL,
+	 "Where podfenced writes its events (its events.socket)."},
+	{"store.directory", SHIP_PATH, AT(store_directory), 0, 0, "/var/lib/podfence/ship", NULL,
+	 "Where events.db is kept: history, and what waits for outputs."},
+	{"store.maxMebibytes", SHIP_NUMBER, AT(store_mebibytes), 8, 1048576, "512", NULL,
+	 "Its size; beyond it the oldest events go, and are counted where an output had not got "
+	 "them."},
+	{"store.maxHours", SHIP_NUMBER, AT(store_hours), 1, 87600, "168", NULL,
+	 "How long events are kept."},
+	{"metrics.address", SHIP_STRING, AT(metrics_address), 0, 64, "127.0.0.1", NULL,
+	 "Where /metrics, /livez and /readyz are served; empty: nowhere."},
+	{"metrics.port", SHIP_NUMBER, AT(metrics_port), 0, 65535, "9789", NULL,
+	 "And the port; 0: one that is free."},
+	{"alerts.intervalSeconds", SHIP_NUMBER, AT(alert_interval), 10, 86400, "300", NULL,
+	 "After its first alert a group (pod and destination) is summed up so often."},
+	{"alerts.quietSeconds", SHIP_NUMBER, AT(alert_quiet), 10, 604800, "900", NULL,
+	 "A group that had no event for so long is resolved."},
+	{"alerts.groups", SHIP_NUMBER, AT(alert_groups), 16, 65536, "2048", NULL,
+	 "How many groups at once; what is beyond is one group of its own."},
+	{"clusterName", SHIP_STRING, AT(cluster_name), 0, 253, "", NULL,
+	 "Label cluster of alerts, where the events do not name it."},
+};
+const size_t n_ship_keys = sizeof(ship_keys) / sizeof(ship_keys[0]);
+
+const struct ship_key ship_output_keys[] = {
+	{"name", SHIP_STRING, OUT(name), 1, 64, "", NULL,
+	 "Names it in messages, metrics and the store."},
+	{"kind", SHIP_WORD, OUT(kind), 1, 0, "", ship_kind_names, "What it is."},
+	{"content", SHIP_WORD, OUT(content), 0, 0, "usual", contents,
+	 "Events, alerts or all; usual: events for file, journald, elasticsearch and webhook, "
+	 "alerts for the others."},
+	{"actions", SHIP_LIST, OUT(actions), 0, SHIP_LIST_MAX, "", NULL,
+	 "Only these (dropped, rejected, would-drop, allowed); empty: all."},
+	{"namespaces", SHIP_LIST, OUT(namespaces), 0, SHIP_LIST_MAX, "", NULL,
+	 "Only of these; empty: all."},
+	{"minimumSeverity", SHIP_NUMBER, OUT(minimum_severity), 0, 100, "0", NULL,
+	 "Only from this event.severity on."},
+	{"path", SHIP_PATH, OUT(path), 0, 0, "", NULL, "file: where to. SIGHUP opens it anew."},
+	{"maxMebibytes", SHIP_NUMBER, OUT(file_bytes), 0, 65536, "100", NULL,
+	 "file: moved to PATH.1 when it is so large; 0: never."},
+	{"keep", SHIP_NUMBER, OUT(file_keep), 1, 100, "5", NULL, "file: so many of these."},
+	{"urls", SHIP_LIST, OUT(urls), 0, 16, "", NULL,
+	 "Where to, http or https; the next one is tried where one fails. alertmanager and "
+	 "kubernetes: without path."},
+	{"urlFile", SHIP_PATH, OUT(url_file), 0, 0, "", NULL,
+	 "A file with the URL, where that is a secret (slack, dingtalk)."},
+	{"user", SHIP_STRING, OUT(user), 0, 256, "", NULL, "Basic authentication."},
+	{"passwordFile", SHIP_PATH, OUT(password_file), 0, 0, "", NULL, "Its password."},
+	{"apiKeyFile", SHIP_PATH, OUT(api_key_file), 0, 0, "", NULL,
+	 "elasticsearch: an API key, as id:key or encoded."},
+	{"tokenFile", SHIP_PATH, OUT(token_file), 0, 0, "", NULL, "A bearer token."},
+	{"secretFile", SHIP_PATH, OUT(secret_file), 0, 0, "", NULL,
+	 "webhook: key of the signature; dingtalk: secret of the robot."},
+	{"caFile", SHIP_PATH, OUT(ca_file), 0, 0, "", NULL,
+	 "Certificates of authorities instead of the system's."},
+	{"certificateFile", SHIP_PATH, OUT(certificate_file), 0, 0, "", NULL,
+	 "Our own certificate."},
+	{"keyFile", SHIP_PATH, OUT(key_file), 0, 0, "", NULL, "And its key."},
+	{"headers", SHIP_LIST, OUT(headers), 0, 16, "", NULL, "webhook: \"Name: value\"."},
+	{"streamNamespace", SHIP_STRING, OUT(stream), 1, 64, "default", NULL,
+	 "elasticsearch: of the data streams, logs-podfence.flow-NAMESPACE."},
+	{"batchEvents", SHIP_NUMBER, OUT(batch_events), 1, 10000, "1600", NULL,
+	 "At most so many in one request (webhook: more than 1 makes a list of them)."},
+	{"batchKibibytes", SHIP_NUMBER, OUT(batch_bytes), 16, 65536, "5120", NULL,
+	 "And so many bytes."},
+	{"gzip", SHIP_WORD, OUT(gzip), 0, 0, "on", switches, "elasticsearch: the request's body."},
+	{"timeoutSeconds", SHIP_NUMBER, OUT(timeout), 1, 600, "30", NULL, "For one request."},
+	{"perMinute", SHIP_NUMBER, OUT(per_minute), 0, 60000, "0", NULL,
+	 "At most so many requests a minute; 0: no limit (dingtalk 18, slack 50, kubernetes 60)."},
+	{"keyword", SHIP_STRING, OUT(keyword), 0, 64, "", NULL,
+	 "dingtalk: the word a robot in keyword mode wants."},
+};
+const size_t n_ship_output_keys = sizeof(ship_output_keys) / sizeof(ship_output_keys[0]);
+
+struct reader {
+	const char *file;
+	struct report *report;
+	struct ship_config *config;
+	bool is_refused, has_no_memory;
+};
+
+PF_PRINTF(3, 4)
+static void say(struct reader *reader, const char *path, const char *format, ...)
+{
+	char place[2 * PATH_LEN], text[256];
+	va_list arguments;
+
+	snprintf(place, sizeof(place), "%s: %s", reader->file, path);
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	report_add(reader->report, place, "%s", text);
+	reader->is_refused = true;
+}
+
+static void store_text(struct reader *reader, char **field, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy) {
+		reader->has_no_memory = true;
+		return;
+	}
+	free(*field);
+	*field = copy;
+}
+
+static void store_word(struct reader *reader, const struct ship_key *key, const char *path,
+		       const char *text, uint32_t *field)
+{
+	uint32_t i = 0;
+
+	while (key->words[i] && strcmp(key->words[i], text) != 0)
+		i++;
+	if (key->words[i])
+		*field = i;
+	else
+		say(reader, path, "\"%s\" is none of those allowed", text);
+}
+
+static void store_list(struct reader *reader, const struct ship_key *key, const char *path,
+		       struct json_object *value, struct ship_list *list)
+{
+	size_t n = json_object_is_type(value, json_type_array) ? json_object_array_length(value)
+							       : SIZE_MAX;
+
+	if (n > key->maximum) {
+		say(reader, path, "is not a list of at most %u texts", key->maximum);
+		return;
+	}
+	list->texts = calloc(n ? n : 1, sizeof(*list->texts));
+	if (!list->texts) {
+		reader->has_no_memory = true;
+		return;
+	}
+	for (; list->n_texts < n && !reader->is_refused && !reader->has_no_memory;
+	     list->n_texts++) {
+		struct json_object *item = json_object_array_get_idx(value, list->n_texts);
+		const char *text = json_object_is_type(item, json_type_string)
+					   ? json_object_get_string(item)
+					   : "";
+		if (!text[0] || strlen(text) > TEXT_MAX || strpbrk(text, "\r\n"))
+			say(reader, path, "item %zu is not a text of one line", list->n_texts);
+		store_text(reader, &list->texts[list->n_texts], text);
+	}
+}
+
+static void store_string(struct reader *reader, const struct ship_key *key, const char *path,
+			 struct json_object *value, char **field)
+{
+	const char *text = json_object_is_type(value, json_type_string)
+				   ? json_object_get_string(value)
+				   : NULL;
+
+	if (!text || strpbrk(text, "\r\n") ||
+	    strlen(text) != (size_t)json_object_get_string_len(value))
+		say(reader, path, "is not a text of one line");
+	else if (key->type == SHIP_PATH && text[0] && text[0] != '/')
+		say(reader, path, "\"%s\" is not an absolute path", text);
+	else if (strlen(text) > TEXT_MAX ||
+		 (key->type == SHIP_STRING && strlen(text) > key->maximum))
+		say(reader, path, "is too long");
+	else if (key->type == SHIP_STRING && strlen(text) < key->minimum)
+		say(reader, path, "is empty");
+	else
+		store_text(reader, field, text);
+}
+
+static void store_value(struct reader *reader, const struct ship_key *key, const char *path,
+			struct json_object *value, void *base)
+{
+	void *field = (char *)base + key->offset;
+	int64_t number;
+
+	switch (key->type) {
+	case SHIP_STRING:
+	case SHIP_PATH: store_string(reader, key, path, value, field); break;
+	case SHIP_NUMBER:
+		number = json_object_get_int64(value);
+		if (!json_object_is_type(value, json_type_int) || number < key->minimum ||
+		    number > key->maximum)
+			say(reader, path, "is not a number from %u to %u", key->minimum,
+			    key->maximum);
+		else
+			*(uint32_t *)field = (uint32_t)number;
+		break;
+	case SHIP_WORD:
+		store_word(reader, key, path,
+			   json_object_is_type(value, json_type_string)
+				   ? json_object_get_string(value)
+				   : "",
+			   field);
+		break;
+	case SHIP_LIST: store_list(reader, key, path, value, field); break;
+	}
+}
+
+static void store_defaults(struct reader *reader, const struct ship_key *keys, size_t n, void *base)
+{
+	for (size_t i = 0; i < n; i++) {
+		void *field = (char *)base + keys[i].offset;
+		if (keys[i].type == SHIP_STRING || keys[i].type == SHIP_PATH)
+			store_text(reader, field, keys[i].fallback);
+		else if (keys[i].type == SHIP_NUMBER)
+			*(uint32_t *)field = (uint32_t)strtoul(keys[i].fallback, NULL, 10);
+		else if (keys[i].type == SHIP_WORD && keys[i].fallback[0])
+			store_word(reader, &keys[i], keys[i].path, keys[i].fallback, field);
+	}
+}
+
+static void say_unknown(struct reader *reader, const char *path, const char *key,
+			const struct ship_key *keys, size_t n)
+{
+	const char *nearest = NULL;
+	unsigned best = 4;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned d = near_distance(keys[i].path, key);
+		if (d >= best)
+			continue;
+		best = d;
+		nearest = keys[i].path;
+	}
+	if (nearest)
+		say(reader, path, "no such key; did you mean %s?", nearest);
+	else
+		say(reader, path, "no such key");
+}
+
+static const struct ship_key *find_key(const struct ship_key *keys, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(keys[i].path, path))
+			return &keys[i];
+	return NULL;
+}
+
+/* What a kind cannot do without. */
+static void check_output(struct reader *reader, const char *place,
+			 struct ship_output_config *output)
+{
+	bool is_remote = output->kind >= SHIP_ELASTICSEARCH && output->kind < SHIP_OUTPUT_KINDS;
+
+	if (!output->name[0])
+		say(reader, place, "has no name");
+	if (output->kind >= SHIP_OUTPUT_KINDS)
+		say(reader, place, "has no kind");
+	if (output->kind == SHIP_FILE && !output->path[0])
+		say(reader, place, "is a file without path");
+	if (is_remote && !output->urls.n_texts && !output->url_file[0])
+		say(reader, place, "has neither urls nor urlFile");
+	if (!!output->certificate_file[0] != !!output->key_file[0])
+		say(reader, place, "has one of certificateFile and keyFile");
+	for (size_t i = 0; i < output->urls.n_texts; i++)
+		if (strncmp(output->urls.texts[i], "http://", 7) != 0 &&
+		    strncmp(output->urls.texts[i], "https://", 8) != 0)
+			say(reader, place, "urls[%zu] is neither http nor https", i);
+	for (size_t i = 0; i < reader->config->n_outputs; i++)
+		if (&reader->config->outputs[i] != output &&
+		    !strcmp(reader->config->outputs[i].name, output->name))
+			say(reader, place, "has the name of another one");
+}
+
+static void read_output(struct reader *reader, size_t index, struct json_object *value)
+{
+	struct ship_output_config *output = &reader->config->outputs[index];
+	char place[PATH_LEN], path[2 * PATH_LEN];
+
+	snprintf(place, sizeof(place), "outputs[%zu]", index);
+	store_defaults(reader, ship_output_keys, n_ship_output_keys, output);
+	output->kind = SHIP_OUTPUT_KINDS;
+	reader->config->n_outputs = index + 1;
+	if (reader->has_no_memory)
+		return;
+	if (!json_object_is_type(value, json_type_object)) {
+		say(reader, place, "is not a mapping");
+		return;
+	}
+	json_object_object_foreach(value, word, item)
+	{
+		const struct ship_key *key = find_key(ship_output_keys, n_ship_output_keys, word);
+		snprintf(path, sizeof(path), "%s.%.100s", place, word);
+		if (key)
+			store_value(reader, key, path, item, output);
+		else
+			say_unknown(reader, path, word, ship_output_keys, n_ship_output_keys);
+	}
+	if (!reader->has_no_memory)
+		check_output(reader, place, output);
+}
+
+static void read_outputs(struct reader *reader, struct json_object *value)
+{
+	size_t n = json_object_is_type(value, json_type_array) ? json_object_array_length(value)
+							       : SIZE_MAX;
+
+	if (n > SHIP_OUTPUTS_MAX) {
+		say(reader, "outputs", "is not a list of at most %u mappings", SHIP_OUTPUTS_MAX);
+		return;
+	}
+	reader->config->outputs = calloc(n ? n : 1, sizeof(*reader->config->outputs));
+	reader->has_no_memory |= !reader->config->outputs;
+	for (size_t i = 0; i < n && !reader->has_no_memory; i++)
+		read_output(reader, i, json_object_array_get_idx(value, i));
+}
+
+static void read_entry(struct reader *reader, const char *path, struct json_object *value)
+{
+	const struct ship_key *key = find_key(ship_keys, n_ship_keys, path);
+	char inner[PATH_LEN];
+	bool is_section = false;
+
+	for (size_t i = 0; i < n_ship_keys; i++)
+		is_section |= !strncmp(ship_keys[i].path, path, strlen(path)) &&
+			      ship_keys[i].path[strlen(path)] == '.';
+	if (!strcmp(path, "outputs")) {
+		if (value)
+			read_outputs(reader, value);
+	} else if (key) {
+		store_value(reader, key, path, value, reader->config);
+	} else if (is_section && json_object_is_type(value, json_type_object)) {
+		json_object_object_foreach(value, word, item)
+		{
+			snprintf(inner, sizeof(inner), "%s.%.100s", path, word);
+			read_entry(reader, inner, item);
+		}
+	} else if (!is_section) {
+		say_unknown(reader, path, path, ship_keys, n_ship_keys);
+	} else if (value) {
+		say(reader, path, "is not a mapping");
+	}
+}
+
+static int read_document(void *userdata, struct json_object *object, size_t line)
+{
+	struct reader *reader = userdata;
+
+	if (!json_object_is_type(object, json_type_object)) {
+		say(reader, "document", "is not a mapping");
+		return 0;
+	}
+	if (reader->config->outputs) {
+		say(reader, "document", "a second one begins");
+		return 0;
+	}
+	json_object_object_foreach(object, word, value)
+	{
+		char path[PATH_LEN];
+		snprintf(path, sizeof(path), "%.100s", word);
+		if (strchr(word, '.'))
+			say(reader, path, "no such key; keys are nested, not joined by dots");
+		else
+			read_entry(reader, path, value);
+	}
+	return 0;
+}
+
+int ship_config_parse(const char *name, const char *text, size_t length, struct report *report,
+		      struct ship_config **ret_config)
+{
+	struct reader reader = {.file = name, .report = report};
+
+	reader.config = calloc(1, sizeof(*reader.config));
+	if (!reader.config)
+		return -ENOMEM;
+	store_defaults(&reader, ship_keys, n_ship_keys, reader.config);
+	int r = reader.has_no_memory
+			? -ENOMEM
+			: yaml_json_parse(name, text, length, report, read_document, &reader);
+	if (reader.has_no_memory)
+		r = -ENOMEM;
+	else if (r > 0 || reader.is_refused)
+		r = SHIP_CONFIG_E_INVALID;
+	if (r != 0) {
+		ship_config_free(reader.config);
+		return r;
+	}
+	*ret_config = reader.config;
+	return 0;
+}
+
+int ship_config_read(const char *path, struct report *report, struct ship_config **ret_config)
+{
+	char *text;
+	size_t length;
+	int r = file_read(path, FILE_MAX, &text, &length);
+
+	if (r < 0) {
+		report_add(report, path, "%s", strerror(-r));
+		return r;
+	}
+	r = ship_config_parse(path, text, length, report, ret_config);
+	free(text);
+	return r;
+}
+
+static void keys_free(const struct ship_key *keys, size_t n, void *base)
+{
+	for (size_t i = 0; i < n; i++) {
+		void *field = (char *)base + keys[i].offset;
+		if (keys[i].type == SHIP_STRING || keys[i].type == SHIP_PATH)
+			free(*(char **)field);
+		if (keys[i].type != SHIP_LIST)
+			continue;
+		struct ship_list *list = field;
+		for (size_t k = 0; k < list->n_texts; k++)
+			free(list->texts[k]);
+		free(list->texts);
+	}
+}
+
+struct ship_config *ship_config_free(struct ship_config *config)
+{
+	if (!config)
+		return NULL;
+	for (size_t i = 0; i < config->n_outputs; i++)
+		keys_free(ship_output_keys, n_ship_output_keys, &config->outputs[i]);
+	free(config->outputs);
+	keys_free(ship_keys, n_ship_keys, config);
+	free(config);
+	return NULL;
+}
+
+static bool is_listed(const struct ship_list *list, const char *text)
+{
+	for (size_t i = 0; i < list->n_texts; i++)
+		if (!strcmp(list->texts[i], text))
+			return true;
+	return !list->n_texts;
+}
+
+bool ship_wants(const struct ship_output_config *output, enum ship_kind kind,
+		enum ship_action action, unsigned severity, const char *namespace)
+{
+	uint32_t content = output->content;
+
+	if (content == SHIP_CONTENT_USUAL)
+		content = output->kind >= SHIP_SLACK ? SHIP_CONTENT_ALERTS : SHIP_CONTENT_EVENTS;
+	if (content != SHIP_CONTENT_ALL && (kind == SHIP_ALERT) != (content == SHIP_CONTENT_ALERTS))
+		return false;
+	return severity >= output->minimum_severity &&
+	       is_listed(&output->actions, ship_action_names[action]) &&
+	       is_listed(&output->namespaces, namespace);
+}

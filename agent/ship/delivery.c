@@ -1,0 +1,617 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * A batch is a run of rows of the store of which those that concern the output are kept in memory.
+ * Items are settled one by one, in whatever order the receiver takes them; the cursor moves when all
+ * are. A request carries the first `window` items that are not settled: a refused whole is tried
+ * again as halves, down to the one item that is at fault, and the window grows again with success.
+ *
+ * Sums: cursor - begin = delivered + dead + dropped + filtered, in the store at any moment, because
+ * the five are written in one transaction. What a killed shipper had under way is sent again;
+ * receivers that know ids (Elasticsearch, Kubernetes) take it once. */
+#include "ship/delivery.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/file.h"
+
+#define REPLY_MAX      (4u << 20)
+#define ROWS_PER_FETCH 4000
+#define SECRET_MAX     65536
+#define PAUSE_USEC     1000u
+
+static void work(struct delivery *delivery);
+
+int delivery_secret(const char *path, char **ret_text)
+{
+	size_t length;
+	int r = file_read(path, SECRET_MAX, ret_text, &length);
+
+	if (r == 0)
+		(*ret_text)[strcspn(*ret_text, "\r\n")] = '\0';
+	return r;
+}
+
+static struct store *store_of(const struct delivery *delivery)
+{
+	return *delivery->context->store;
+}
+
+static void clear_items(struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->n_items; i++) {
+		free(delivery->items[i].line);
+		json_object_put(delivery->items[i].tree);
+	}
+	delivery->n_items = 0;
+}
+
+static void plan(struct delivery *delivery, uint64_t delay_usec)
+{
+	(void)sd_event_source_set_time_relative(delivery->timer, delay_usec);
+	(void)sd_event_source_set_enabled(delivery->timer, SD_EVENT_ONESHOT);
+}
+
+static bool is_planned(const struct delivery *delivery)
+{
+	int enabled = SD_EVENT_OFF;
+
+	(void)sd_event_source_get_enabled(delivery->timer, &enabled);
+	return enabled != SD_EVENT_OFF;
+}
+
+/* ---- taking from the store */
+
+struct fetch {
+	struct delivery *delivery;
+	size_t bytes, rows;
+	int error;
+};
+
+/* It becomes part of a request, so it is taken only where it is harmless. */
+static void copy_id(struct delivery_item *item, const char *id)
+{
+	static const char harmless[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_";
+
+	if (strlen(id) <= DELIVERY_ID_MAX && strspn(id, harmless) == strlen(id))
+		strcpy(item->id, id);
+}
+
+static int take_row(void *userdata, const struct store_row *row)
+{
+	struct fetch *fetch = userdata;
+	struct delivery *delivery = fetch->delivery;
+	const struct ship_output_config *config = delivery->config;
+
+	if (fetch->bytes && fetch->bytes + row->length > (size_t)config->batch_bytes * 1024)
+		return 1;
+	delivery->end = row->seq;
+	if (!ship_wants(config, row->kind, row->action, row->severity, row->namespace)) {
+		delivery->batch.filtered++;
+		return 0;
+	}
+	struct delivery_item *item = &delivery->items[delivery->n_items];
+	*item = (struct delivery_item){.row = *row, .line = malloc(row->length + 1)};
+	if (!item->line) {
+		delivery->end--;
+		fetch->error = -ENOMEM;
+		return 1;
+	}
+	memcpy(item->line, row->line, row->length);
+	item->line[row->length] = '\0';
+	item->row.line = item->line;
+	copy_id(item, row->id);
+	item->row.namespace = item->row.name = item->row.endpoint_kind = item->row.id = "";
+	if (delivery->sink->needs_tree)
+		item->tree = json_tokener_parse(item->line);
+	delivery->n_items++;
+	fetch->bytes += row->length;
+	return delivery->n_items == delivery->capacity;
+}
+
+/* 1: a batch is there; 0: nothing new; or a negative errno. */
+static int fetch(struct delivery *delivery)
+{
+	struct store *store = store_of(delivery);
+	struct fetch fetch = {.delivery = delivery};
+	const struct store_query query = {
+		.after = delivery->books.cursor,
+		.up_to = store_committed(store),
+		.limit = ROWS_PER_FETCH,
+	};
+
+	if (query.up_to <= query.after)
+		return 0;
+	delivery->end = delivery->books.cursor;
+	delivery->batch = (struct store_output){};
+	int r = store_rows(store, &query, take_row, &fetch);
+	if (r == 0 && !delivery->n_items)
+		r = fetch.error;
+	return r < 0 ? r : delivery->end > delivery->books.cursor;
+}
+
+/* All of the batch is settled: into the books. */
+static void settle(struct delivery *delivery)
+{
+	struct store_output next = delivery->books;
+
+	next.cursor = delivery->end;
+	next.delivered += delivery->batch.delivered;
+	next.dead += delivery->batch.dead;
+	next.dropped += delivery->batch.dropped;
+	next.filtered += delivery->batch.filtered;
+	delivery->books = next;
+	clear_items(delivery);
+	/* Where that fails, the store has the books of before, until the next batch. */
+	if (store_output_set(store_of(delivery), delivery->config->name, &next) < 0)
+		diag_ship_store(store_problem(store_of(delivery)));
+}
+
+static void item_done(struct delivery *delivery, struct delivery_item *item)
+{
+	item->is_done = true;
+	delivery->batch.delivered++;
+	delivery->delivered_usec = clock_usec(CLOCK_REALTIME);
+}
+
+static void item_dead(struct delivery *delivery, struct delivery_item *item, const char *reason)
+{
+	item->is_done = true;
+	delivery->batch.dead++;
+	if (store_dead_add(store_of(delivery), delivery->config->name, &item->row, reason) < 0)
+		diag_ship_store(store_problem(store_of(delivery)));
+	diag_ship_dead(delivery->config->name, reason);
+}
+
+static void fail(struct delivery *delivery, const char *problem, uint64_t delay_usec)
+{
+	if (!delivery->failed_since_usec) {
+		delivery->failed_since_usec = clock_usec(CLOCK_REALTIME);
+		diag_ship_failing(delivery->config->name, problem);
+	}
+	snprintf(delivery->problem, sizeof(delivery->problem), "%s", problem);
+	delivery->attempt++;
+	delivery->retried++;
+	plan(delivery, delay_usec);
+}
+
+static void succeed(struct delivery *delivery)
+{
+	if (delivery->failed_since_usec)
+		diag_ship_good(delivery->config->name);
+	delivery->failed_since_usec = 0;
+	delivery->attempt = 0;
+	delivery->problem[0] = '\0';
+}
+
+static uint64_t backoff(const struct delivery *delivery)
+{
+	uint32_t random = 0;
+
+	(void)getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	return outcome_backoff_usec(delivery->attempt, random);
+}
+
+/* ---- local outputs */
+
+static void write_items(struct delivery *delivery)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < delivery->n_items && r == 0; i++) {
+		if (delivery->items[i].is_done)
+			continue;
+		r = delivery->sink->write(delivery, &delivery->items[i]);
+		if (r == 0)
+			item_done(delivery, &delivery->items[i]);
+	}
+	if (r < 0)
+		fail(delivery, strerror(-r), backoff(delivery));
+	else
+		succeed(delivery);
+}
+
+/* ---- remote outputs */
+
+static struct outcome judge(struct delivery *delivery, const char *error)
+{
+	buffer_add_char(&delivery->received, '\0');
+	const struct reply reply = {
+		.error = delivery->received.is_broken ? "no memory for the reply" : error,
+		.status = delivery->status,
+		.retry_after = delivery->retry_after,
+		.body = delivery->received.bytes,
+		.length = delivery->received.length - 1,
+		.is_cut = delivery->is_cut,
+	};
+	for (size_t i = 0; i < delivery->n_sent; i++)
+		delivery->outcomes[i].what = OUTCOME_OK;
+	return delivery->sink->judge(&reply, delivery->n_sent, delivery->is_patch,
+				     delivery->outcomes);
+}
+
+/* Each item by what was said of it; 0 or the longest wait that was asked for, in *ret_retry why. */
+static unsigned apply_items(struct delivery *delivery, const struct outcome **ret_retry)
+{
+	unsigned wait = 0;
+
+	*ret_retry = NULL;
+	for (size_t i = 0; i < delivery->n_sent; i++) {
+		struct delivery_item *item = &delivery->items[delivery->sent[i]];
+		const struct outcome *outcome = &delivery->outcomes[i];
+		if (outcome->what == OUTCOME_OK) {
+			item_done(delivery, item);
+		} else if (outcome->what == OUTCOME_RETRY) {
+			*ret_retry = outcome;
+			wait = outcome->wait_seconds > wait ? outcome->wait_seconds : wait;
+		} else {
+			item_dead(delivery, item, outcome->reason);
+		}
+	}
+	return wait;
+}
+
+static void apply(struct delivery *delivery, const struct outcome *outcome)
+{
+	const struct outcome *retry = outcome;
+	unsigned wait = outcome->wait_seconds;
+
+	switch (outcome->what) {
+	case OUTCOME_OK:
+		wait = apply_items(delivery, &retry);
+		if (delivery->window < delivery->capacity)
+			delivery->window *= 2;
+		break;
+	case OUTCOME_RETRY: delivery->host++; break;
+	case OUTCOME_DROP:
+	case OUTCOME_SPLIT:
+		retry = NULL;
+		if (delivery->n_sent == 1)
+			item_dead(delivery, &delivery->items[delivery->sent[0]], outcome->reason);
+		delivery->window = delivery->n_sent > 1 ? delivery->n_sent / 2 : 1;
+		break;
+	}
+	if (retry)
+		fail(delivery, retry->reason, wait ? wait * 1000000ull : backoff(delivery));
+	else
+		succeed(delivery);
+}
+
+static void on_head(void *userdata, unsigned status, unsigned retry_after)
+{
+	struct delivery *delivery = userdata;
+
+	delivery->status = status;
+	delivery->retry_after = retry_after;
+}
+
+static int on_body(void *userdata, const char *bytes, size_t length)
+{
+	struct delivery *delivery = userdata;
+
+	if (delivery->received.length + length > REPLY_MAX) {
+		delivery->is_cut = true;
+		return 1;
+	}
+	buffer_add(&delivery->received, bytes, length);
+	return 0;
+}
+
+static void on_end(void *userdata, const char *error)
+{
+	struct delivery *delivery = userdata;
+
+	delivery->transfer = NULL;
+	struct outcome outcome = judge(delivery, error);
+	apply(delivery, &outcome);
+	if (!is_planned(delivery))
+		plan(delivery, 0);
+}
+
+/* The files of secrets and certificates are read each time: a new one needs no signal. */
+struct secrets {
+	char *password, *token, *authorities, *certificate, *key;
+};
+
+static void secrets_done(struct secrets *secrets)
+{
+	free(secrets->password);
+	free(secrets->token);
+	free(secrets->authorities);
+	free(secrets->certificate);
+	free(secrets->key);
+}
+
+static int read_pem(const char *path, char **ret_text)
+{
+	size_t length;
+
+	return path[0] ? file_read(path, 1u << 20, ret_text, &length) : 0;
+}
+
+static int read_secrets(const struct ship_output_config *config, struct secrets *secrets)
+{
+	int r = 0;
+
+	if (config->password_file[0])
+		r = delivery_secret(config->password_file, &secrets->password);
+	if (r == 0 && config->token_file[0])
+		r = delivery_secret(config->token_file, &secrets->token);
+	if (r == 0)
+		r = read_pem(config->ca_file, &secrets->authorities);
+	if (r == 0)
+		r = read_pem(config->certificate_file, &secrets->certificate);
+	if (r == 0)
+		r = read_pem(config->key_file, &secrets->key);
+	return r;
+}
+
+static int base_url(struct delivery *delivery, struct delivery_request *request)
+{
+	const struct ship_output_config *config = delivery->config;
+	char *secret = NULL;
+
+	if (config->urls.n_texts) {
+		snprintf(request->url, sizeof(request->url), "%s",
+			 config->urls.texts[delivery->host % config->urls.n_texts]);
+		return 0;
+	}
+	int r = delivery_secret(config->url_file, &secret);
+	if (r == 0)
+		snprintf(request->url, sizeof(request->url), "%s", secret);
+	free(secret);
+	return r;
+}
+
+static int start(struct delivery *delivery, struct delivery_request *request)
+{
+	const struct ship_output_config *config = delivery->config;
+	const struct http_handler handler = {delivery, on_head, on_body, on_end};
+	struct secrets secrets = {};
+	int r = read_secrets(config, &secrets);
+
+	for (size_t i = 0; i < config->headers.n_texts && request->http.n_headers < 20; i++)
+		request->header_list[request->http.n_headers++] = config->headers.texts[i];
+	request->http.headers = request->header_list;
+	request->http.url = request->url;
+	request->http.token = secrets.token;
+	request->http.user = config->user[0] ? config->user : NULL;
+	request->http.password = secrets.password;
+	request->http.authorities = secrets.authorities;
+	request->http.certificate = secrets.certificate;
+	request->http.key = secrets.key;
+	request->http.connect_seconds = config->timeout < 10 ? config->timeout : 10;
+	request->http.total_seconds = config->timeout;
+	buffer_clear(&delivery->received);
+	delivery->status = delivery->retry_after = 0;
+	delivery->is_cut = false;
+	delivery->is_patch = request->is_patch;
+	if (r == 0)
+		r = http_start(delivery->context->http, &request->http, &handler,
+			       &delivery->transfer);
+	secrets_done(&secrets);
+	return r;
+}
+
+/* The first `window` items that are not settled. */
+static size_t choose(struct delivery *delivery, struct delivery_item **chosen)
+{
+	delivery->n_sent = 0;
+	for (size_t i = 0; i < delivery->n_items && delivery->n_sent < delivery->window; i++) {
+		if (delivery->items[i].is_done)
+			continue;
+		chosen[delivery->n_sent] = &delivery->items[i];
+		delivery->sent[delivery->n_sent++] = i;
+	}
+	return delivery->n_sent;
+}
+
+static void send_items(struct delivery *delivery)
+{
+	struct delivery_item **chosen = calloc(delivery->capacity, sizeof(struct delivery_item *));
+	struct delivery_request *request = calloc(1, sizeof(*request));
+	int r = chosen && request ? 0 : -ENOMEM;
+
+	if (r == 0 && choose(delivery, chosen)) {
+		buffer_clear(&delivery->body);
+		buffer_clear(&delivery->zipped);
+		request->http.method = "POST";
+		r = base_url(delivery, request);
+		if (r == 0)
+			r = delivery->sink->build(delivery, chosen, delivery->n_sent, request);
+		if (r > 0) {
+			for (size_t i = 0; i < delivery->n_sent; i++)
+				chosen[i]->is_done = true;
+			delivery->batch.filtered += delivery->n_sent;
+			plan(delivery, 0);
+		} else if (r == 0) {
+			delivery->requests++;
+			r = start(delivery, request);
+		}
+	}
+	if (r < 0)
+		fail(delivery, strerror(-r), backoff(delivery));
+	free(chosen);
+	free(request);
+}
+
+/* ---- the way of a batch */
+
+static bool is_settled(const struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->n_items; i++)
+		if (!delivery->items[i].is_done)
+			return false;
+	return true;
+}
+
+/* 0 where a request may be made now. */
+static uint64_t limit_wait(struct delivery *delivery)
+{
+	unsigned per_minute = delivery->config->per_minute ? delivery->config->per_minute
+							   : delivery->sink->per_minute;
+	uint64_t now = clock_usec(CLOCK_MONOTONIC);
+
+	if (!per_minute)
+		return 0;
+	if (delivery->next_usec > now)
+		return delivery->next_usec - now;
+	delivery->next_usec = now + 60000000u / per_minute;
+	return 0;
+}
+
+static void work(struct delivery *delivery)
+{
+	if (delivery->transfer)
+		return;
+	if (delivery->end > delivery->books.cursor && is_settled(delivery))
+		settle(delivery);
+	if (delivery->end <= delivery->books.cursor) {
+		int r = fetch(delivery);
+		if (r < 0)
+			fail(delivery, store_problem(store_of(delivery)), backoff(delivery));
+		if (r <= 0)
+			return;
+	}
+	if (is_settled(delivery)) { /* all of it was for others */
+		plan(delivery, 0);
+		return;
+	}
+	uint64_t wait = limit_wait(delivery);
+	if (wait)
+		plan(delivery, wait);
+	else if (delivery->sink->write)
+		write_items(delivery);
+	else
+		send_items(delivery);
+	if (!delivery->transfer && !is_planned(delivery))
+		plan(delivery, 0);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	work(userdata);
+	return 0;
+}
+
+void delivery_kick(struct delivery *delivery)
+{
+	if (!delivery->transfer && !is_planned(delivery))
+		plan(delivery, 0);
+}
+
+void delivery_reopen(struct delivery *delivery)
+{
+	if (delivery->sink->reopen)
+		delivery->sink->reopen(delivery);
+}
+
+static int count_row(void *userdata, const struct store_row *row)
+{
+	struct delivery *delivery = userdata;
+	bool wants = ship_wants(delivery->config, row->kind, row->action, row->severity,
+				row->namespace);
+
+	delivery->batch.dropped += wants;
+	delivery->batch.filtered += !wants;
+	return 0;
+}
+
+int delivery_forget(struct delivery *delivery, uint64_t up_to)
+{
+	bool has_batch = delivery->end > delivery->books.cursor;
+	uint64_t from = has_batch ? delivery->end : delivery->books.cursor;
+
+	if (from >= up_to)
+		return 0;
+	if (!has_batch)
+		delivery->batch = (struct store_output){};
+	const struct store_query query = {.after = from, .up_to = up_to};
+	int r = store_rows(store_of(delivery), &query, count_row, delivery);
+	if (r < 0)
+		return r;
+	delivery->end = up_to;
+	if (!has_batch)
+		settle(delivery);
+	return 0;
+}
+
+/* What was not delivered before is not there any more. */
+int delivery_restart(struct delivery *delivery)
+{
+	delivery->transfer = http_cancel(delivery->transfer);
+	clear_items(delivery);
+	int r = store_output_get(store_of(delivery), delivery->config->name, &delivery->books);
+	delivery->end = delivery->books.cursor;
+	uint64_t first = store_first(store_of(delivery));
+	if (r == 0 && delivery->books.cursor + 1 < first) { /* gone while nobody counted */
+		delivery->books.dropped += first - 1 - delivery->books.cursor;
+		delivery->books.cursor = delivery->end = first - 1;
+		r = store_output_set(store_of(delivery), delivery->config->name, &delivery->books);
+	}
+	return r;
+}
+
+static int make_room(struct delivery *delivery)
+{
+	size_t capacity = delivery->config->batch_events;
+
+	if (delivery->sink->items_max && capacity > delivery->sink->items_max)
+		capacity = delivery->sink->items_max;
+	delivery->capacity = delivery->window = capacity;
+	delivery->items = calloc(capacity, sizeof(*delivery->items));
+	delivery->sent = calloc(capacity, sizeof(*delivery->sent));
+	delivery->outcomes = calloc(capacity, sizeof(*delivery->outcomes));
+	return delivery->items && delivery->sent && delivery->outcomes ? 0 : -ENOMEM;
+}
+
+int delivery_new(const struct delivery_context *context, const struct ship_output_config *config,
+		 struct delivery **ret_delivery)
+{
+	struct delivery *delivery = calloc(1, sizeof(*delivery));
+
+	if (!delivery)
+		return -ENOMEM;
+	delivery->context = context;
+	delivery->config = config;
+	delivery->sink = &sinks[config->kind];
+	delivery->fd = -1;
+	int r = make_room(delivery);
+	if (r == 0)
+		r = sd_event_add_time_relative(context->loop, &delivery->timer, CLOCK_MONOTONIC, 0,
+					       PAUSE_USEC, on_timer, delivery);
+	if (r >= 0 && *context->store)
+		r = delivery_restart(delivery);
+	if (r < 0) {
+		delivery_free(delivery);
+		return r;
+	}
+	*ret_delivery = delivery;
+	return 0;
+}
+
+struct delivery *delivery_free(struct delivery *delivery)
+{
+	if (!delivery)
+		return NULL;
+	http_cancel(delivery->transfer);
+	if (delivery->sink->close)
+		delivery->sink->close(delivery);
+	clear_items(delivery);
+	sd_event_source_disable_unref(delivery->timer);
+	buffer_done(&delivery->body);
+	buffer_done(&delivery->zipped);
+	buffer_done(&delivery->received);
+	free(delivery->items);
+	free(delivery->sent);
+	free(delivery->outcomes);
+	free(delivery);
+	return NULL;
+}
