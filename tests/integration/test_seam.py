@@ -41,7 +41,7 @@ class Reader:
             event = self.line()
             if field(event, "event.dataset") != "podfence.state":
                 events.append(event)
-            elif field(event, "podfence.seam.lines") >= lines:
+            elif (field(event, "podfence.seam.lines") or 0) >= lines:  # the first names only itself
                 return events, event
 
     def close(self) -> None:
