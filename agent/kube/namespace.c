@@ -80,10 +80,10 @@ int namespace_parse(struct json_object *object, const char *place, struct report
 
 	if (!namespace)
 		r = -ENOMEM;
-	else
-	namespace->n_references = 1;
-	if (r == 0)
+	if (r == 0) {
+		namespace->n_references = 1;
 		r = parse_object(&reader, metadata, namespace);
+	}
 	object_reader_done(&reader);
 	if (r == 0)
 		*ret_namespace = namespace;

@@ -112,7 +112,7 @@ static void read_values(struct policy_reader *reader, struct json_object *list, 
 		add_value(reader, requirement, json_object_array_get_idx(list, i));
 		policy_reader_leave(reader, inner);
 	}
-	if (requirement && !reader->object.error)
+	if (requirement && requirement->n_values && !reader->object.error)
 		qsort(requirement->values, requirement->n_values, sizeof(char *), compare_texts);
 	policy_reader_leave(reader, back);
 }

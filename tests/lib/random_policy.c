@@ -230,6 +230,8 @@ static void fill_world(struct random_state *random, struct random_world *world)
 						 0);
 	}
 	assert_int_equal(namespace_list_new(namespaces, N(values), &world->namespaces), 0);
+	for (size_t i = 0; i < N(values); i++)
+		namespace_free(namespaces[i]);
 	for (size_t i = 0; i < snapshot->n_endpoints; i++)
 		snapshot->endpoints[i].pod = random_pod(
 			random, values[2 * i / (snapshot->n_endpoints + 1)], (unsigned)i);
