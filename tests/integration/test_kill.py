@@ -17,7 +17,6 @@ from flood import Flood
 from lab import Lab, rules
 
 LIVES = {"auto": 150, "off": 50}  # tables.owner
-LONGEST = 0.08  # seconds; a start to "ready" takes about half of it
 OTHER_NETWORKS = [["192.0.2.0/24"], [f"192.0.2.{i}/32" for i in range(20)], []]
 
 
@@ -29,12 +28,12 @@ def resources(agent: Agent) -> tuple[int, int]:
     return len(os.listdir(proc / "fd")), int(memory.split()[1])
 
 
-def live(agent: Agent, life: int, chance: random.Random) -> None:
+def live(agent: Agent, life: int, longest: float, chance: random.Random) -> None:
     internal = agent.settings["network"]["internal"][:2] + OTHER_NETWORKS[life % 3]
     agent.configure(network={"internal": internal},
                     default={"action": ("drop", "reject")[life % 2]})
     agent.start(is_awaited=False)
-    time.sleep(chance.random() * LONGEST)
+    time.sleep(chance.random() * longest)
     agent.stop(signal.SIGKILL)
 
 
@@ -45,12 +44,17 @@ def kill(check: tap.Tap, owner: str, chance: random.Random) -> None:
         agent = lab.agent(tables={"owner": owner})
         agent.start()
         agent.wait_endpoints(len(lab.pods))
+        agent.stop(signal.SIGKILL)
+        began = time.monotonic()
+        agent.start()
+        longest = 2 * (time.monotonic() - began)  # half of the lives get as far as "ready" here
+        agent.wait_endpoints(len(lab.pods))
         before, (n_files, memory) = rules(), resources(agent)
         generations = agent.generations()
         agent.stop(signal.SIGKILL)
         flood = Flood(lab, lab.pods)
         for life in range(lives):
-            live(agent, life, chance)
+            live(agent, life, longest, chance)
         n_ready = agent.generations() - generations
         check.check(0 < n_ready < lives,
                     f"owner {owner}: {n_ready} of {lives} lives put rules in force",
