@@ -52,6 +52,7 @@ struct pod *handmade_pod(const char *namespace, const char *name, const char *ui
 	struct pod *pod = must(calloc(1, sizeof(*pod)));
 
 	*pod = (struct pod){
+		.n_references = 1,
 		.namespace = copy(namespace),
 		.name = copy(name),
 		.uid = copy(uid),
