@@ -20,7 +20,7 @@
 
 struct cluster {
 	char *node;
-	struct store *stores[CLUSTER_KINDS];
+	struct object_store *stores[CLUSTER_KINDS];
 	struct pf_address server; /* family 0: not known */
 	uint64_t server_version;
 	struct pod_list *pods; /* NULL: to be made again */
@@ -40,8 +40,8 @@ static int parse_pod(struct json_object *object, const char *place, const void *
 	int r = pod_parse(object, &source, &pod, created);
 
 	*ret_value = pod;
-	return r == POD_E_REFUSED      ? STORE_E_REFUSED
-	       : r == POD_E_NOT_WANTED ? STORE_E_NOT_WANTED
+	return r == POD_E_REFUSED      ? OBJECT_STORE_E_REFUSED
+	       : r == POD_E_NOT_WANTED ? OBJECT_STORE_E_NOT_WANTED
 				       : r;
 }
 
@@ -63,11 +63,11 @@ static void release_pod(void *value)
 	pod_free(value);
 }
 
-static const struct store_kind pod_kind = {
+static const struct object_store_kind pod_kind = {
 	"Pod", "v1", parse_pod, pod_peek_name, name_pod, is_equal_pod, release_pod,
 };
 
-static const struct store_kind *const kinds[CLUSTER_KINDS] = {
+static const struct object_store_kind *const kinds[CLUSTER_KINDS] = {
 	[CLUSTER_PODS] = &pod_kind,
 	[CLUSTER_NAMESPACES] = &namespace_kind,
 	[CLUSTER_NODES] = &node_kind,
@@ -88,7 +88,7 @@ int cluster_new(const char *node, struct cluster **ret_cluster)
 	if (!cluster->node)
 		r = -ENOMEM;
 	for (size_t i = 0; i < CLUSTER_KINDS && r == 0; i++)
-		r = store_new(kinds[i], cluster->node, &cluster->stores[i]);
+		r = object_store_new(kinds[i], cluster->node, &cluster->stores[i]);
 	if (r < 0) {
 		cluster_free(cluster);
 		return r;
@@ -102,7 +102,7 @@ struct cluster *cluster_free(struct cluster *cluster)
 	if (!cluster)
 		return NULL;
 	for (size_t i = 0; i < CLUSTER_KINDS; i++)
-		store_free(cluster->stores[i]);
+		object_store_free(cluster->stores[i]);
 	pod_list_free(cluster->pods);
 	policy_list_free(cluster->policies);
 	namespace_list_free(cluster->namespaces);
@@ -118,23 +118,23 @@ const char *cluster_node(const struct cluster *cluster)
 
 void cluster_begin(struct cluster *cluster, enum cluster_kind kind)
 {
-	store_begin(cluster->stores[kind]);
+	object_store_begin(cluster->stores[kind]);
 }
 
 int cluster_put(struct cluster *cluster, enum cluster_kind kind, struct json_object *object,
 		const char *place, struct report *report)
 {
-	return store_put(cluster->stores[kind], object, place, report);
+	return object_store_put(cluster->stores[kind], object, place, report);
 }
 
 void cluster_remove(struct cluster *cluster, enum cluster_kind kind, struct json_object *object)
 {
-	store_remove(cluster->stores[kind], object);
+	object_store_remove(cluster->stores[kind], object);
 }
 
 void cluster_end(struct cluster *cluster, enum cluster_kind kind)
 {
-	store_end(cluster->stores[kind]);
+	object_store_end(cluster->stores[kind]);
 }
 
 uint64_t cluster_version(const struct cluster *cluster)
@@ -142,40 +142,40 @@ uint64_t cluster_version(const struct cluster *cluster)
 	uint64_t version = cluster->server_version;
 
 	for (size_t i = 0; i < CLUSTER_KINDS; i++)
-		version += store_version(cluster->stores[i]);
+		version += object_store_version(cluster->stores[i]);
 	return version;
 }
 
 bool cluster_is_whole(const struct cluster *cluster, enum cluster_kind kind)
 {
-	return store_is_whole(cluster->stores[kind]);
+	return object_store_is_whole(cluster->stores[kind]);
 }
 
-static struct pod_list *make_list(const struct store *store)
+static struct pod_list *make_list(const struct object_store *store)
 {
 	struct pod_list *list = pod_list_empty();
 
 	if (!list)
 		return NULL;
-	list->pods = calloc(store_count(store) + 1, sizeof(struct pod *));
+	list->pods = calloc(object_store_count(store) + 1, sizeof(struct pod *));
 	if (!list->pods)
 		return pod_list_free(list);
-	for (; list->n_pods < store_count(store); list->n_pods++)
-		list->pods[list->n_pods] = pod_ref(store_at(store, list->n_pods));
+	for (; list->n_pods < object_store_count(store); list->n_pods++)
+		list->pods[list->n_pods] = pod_ref(object_store_at(store, list->n_pods));
 	return list;
 }
 
 int cluster_pods(struct cluster *cluster, struct pod_list **ret_list)
 {
-	const struct store *store = cluster->stores[CLUSTER_PODS];
+	const struct object_store *store = cluster->stores[CLUSTER_PODS];
 
-	if (!cluster->pods || cluster->pods_version != store_version(store)) {
+	if (!cluster->pods || cluster->pods_version != object_store_version(store)) {
 		struct pod_list *list = make_list(store);
 		if (!list)
 			return -ENOMEM;
 		pod_list_free(cluster->pods);
 		cluster->pods = list;
-		cluster->pods_version = store_version(store);
+		cluster->pods_version = object_store_version(store);
 	}
 	*ret_list = pod_list_ref(cluster->pods);
 	return 0;
@@ -183,17 +183,17 @@ int cluster_pods(struct cluster *cluster, struct pod_list **ret_list)
 
 static int make_policies(const struct cluster *cluster, struct policy_list **ret_list)
 {
-	const struct store *namespaced = cluster->stores[CLUSTER_NETWORK_POLICIES],
-			   *whole = cluster->stores[CLUSTER_CLUSTER_NETWORK_POLICIES];
-	size_t n = 0, maximum = store_count(namespaced) + store_count(whole);
+	const struct object_store *namespaced = cluster->stores[CLUSTER_NETWORK_POLICIES],
+				  *whole = cluster->stores[CLUSTER_CLUSTER_NETWORK_POLICIES];
+	size_t n = 0, maximum = object_store_count(namespaced) + object_store_count(whole);
 	struct policy **policies = calloc(maximum + 1, sizeof(struct policy *));
 
 	if (!policies)
 		return -ENOMEM;
-	for (size_t i = 0; i < store_count(namespaced); i++)
-		policies[n++] = store_at(namespaced, i);
-	for (size_t i = 0; i < store_count(whole); i++)
-		policies[n++] = store_at(whole, i);
+	for (size_t i = 0; i < object_store_count(namespaced); i++)
+		policies[n++] = object_store_at(namespaced, i);
+	for (size_t i = 0; i < object_store_count(whole); i++)
+		policies[n++] = object_store_at(whole, i);
 	int r = policy_list_new(policies, n, ret_list);
 	free(policies);
 	return r;
@@ -201,8 +201,8 @@ static int make_policies(const struct cluster *cluster, struct policy_list **ret
 
 int cluster_policies(struct cluster *cluster, struct policy_list **ret_list)
 {
-	uint64_t version = store_version(cluster->stores[CLUSTER_NETWORK_POLICIES]) +
-			   store_version(cluster->stores[CLUSTER_CLUSTER_NETWORK_POLICIES]);
+	uint64_t version = object_store_version(cluster->stores[CLUSTER_NETWORK_POLICIES]) +
+			   object_store_version(cluster->stores[CLUSTER_CLUSTER_NETWORK_POLICIES]);
 
 	if (!cluster->policies || cluster->policies_version != version) {
 		struct policy_list *list;
@@ -217,31 +217,31 @@ int cluster_policies(struct cluster *cluster, struct policy_list **ret_list)
 	return 0;
 }
 
-static int make_namespaces(const struct store *store, struct namespace_list **ret_list)
+static int make_namespaces(const struct object_store *store, struct namespace_list **ret_list)
 {
-	struct namespace **namespaces = calloc(store_count(store) + 1, sizeof(*namespaces));
+	struct namespace **namespaces = calloc(object_store_count(store) + 1, sizeof(*namespaces));
 
 	if (!namespaces)
 		return -ENOMEM;
-	for (size_t i = 0; i < store_count(store); i++)
-		namespaces[i] = store_at(store, i);
-	int r = namespace_list_new(namespaces, store_count(store), ret_list);
+	for (size_t i = 0; i < object_store_count(store); i++)
+		namespaces[i] = object_store_at(store, i);
+	int r = namespace_list_new(namespaces, object_store_count(store), ret_list);
 	free(namespaces);
 	return r;
 }
 
 int cluster_namespaces(struct cluster *cluster, struct namespace_list **ret_list)
 {
-	const struct store *store = cluster->stores[CLUSTER_NAMESPACES];
+	const struct object_store *store = cluster->stores[CLUSTER_NAMESPACES];
 
-	if (!cluster->namespaces || cluster->namespaces_version != store_version(store)) {
+	if (!cluster->namespaces || cluster->namespaces_version != object_store_version(store)) {
 		struct namespace_list *list;
 		int r = make_namespaces(store, &list);
 		if (r < 0)
 			return r;
 		namespace_list_free(cluster->namespaces);
 		cluster->namespaces = list;
-		cluster->namespaces_version = store_version(store);
+		cluster->namespaces_version = object_store_version(store);
 	}
 	*ret_list = namespace_list_ref(cluster->namespaces);
 	return 0;
@@ -249,15 +249,15 @@ int cluster_namespaces(struct cluster *cluster, struct namespace_list **ret_list
 
 int cluster_know_pods(struct cluster *cluster, const struct pod_list *pods)
 {
-	struct store *store = cluster->stores[CLUSTER_PODS];
+	struct object_store *store = cluster->stores[CLUSTER_PODS];
 
-	store_begin(store);
+	object_store_begin(store);
 	for (size_t i = 0; i < pods->n_pods; i++) {
-		int r = store_take(store, pod_ref(pods->pods[i]));
+		int r = object_store_take(store, pod_ref(pods->pods[i]));
 		if (r < 0)
 			return r;
 	}
-	store_end(store);
+	object_store_end(store);
 	return 0;
 }
 
@@ -286,8 +286,8 @@ void cluster_write(const struct cluster *cluster, struct json *json)
 	json_string(json, "kind", "List");
 	json_array_begin(json, "items");
 	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++)
-		for (size_t i = 0; i < store_count(cluster->stores[kind]); i++)
-			write_value(json, kind, store_at(cluster->stores[kind], i));
+		for (size_t i = 0; i < object_store_count(cluster->stores[kind]); i++)
+			write_value(json, kind, object_store_at(cluster->stores[kind], i));
 	if (cluster->server.family) {
 		json_object_begin(json, NULL);
 		json_string(json, "kind", CONNECTION);
@@ -333,12 +333,12 @@ int cluster_take_item(struct cluster *cluster, struct json_object *object, const
 	return reader.error < 0 ? reader.error : 1;
 }
 
-static size_t add_networks(const struct store *store, enum cluster_network_kind first,
+static size_t add_networks(const struct object_store *store, enum cluster_network_kind first,
 			   enum cluster_network_kind rest, struct cluster_network *networks,
 			   size_t n)
 {
-	for (size_t i = 0; i < store_count(store); i++) {
-		const struct network_object *object = store_at(store, i);
+	for (size_t i = 0; i < object_store_count(store); i++) {
+		const struct network_object *object = object_store_at(store, i);
 		for (size_t k = 0; k < object->n_prefixes; k++, n++)
 			if (networks)
 				networks[n] = (struct cluster_network){
@@ -352,7 +352,7 @@ static size_t add_networks(const struct store *store, enum cluster_network_kind 
 
 static size_t all_networks(const struct cluster *cluster, struct cluster_network *networks)
 {
-	struct store *const *stores = cluster->stores;
+	struct object_store *const *stores = cluster->stores;
 	size_t n = add_networks(stores[CLUSTER_NODES], CLUSTER_NODE_ADDRESS, CLUSTER_NODE_POD_CIDR,
 				networks, 0);
 

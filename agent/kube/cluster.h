@@ -37,7 +37,7 @@ PF_MUST_CHECK int cluster_new(const char *node, struct cluster **ret_cluster);
 struct cluster *cluster_free(struct cluster *cluster);
 const char *cluster_node(const struct cluster *cluster);
 
-/* As store_begin() and so on. */
+/* As object_store_begin() and so on. */
 void cluster_begin(struct cluster *cluster, enum cluster_kind kind);
 PF_MUST_CHECK int cluster_put(struct cluster *cluster, enum cluster_kind kind,
 			      struct json_object *object, const char *place, struct report *report);

@@ -60,7 +60,7 @@ static int parse_object(struct object_reader *reader, struct json_object *metada
 
 	if (!name_is_label(name)) {
 		object_complain(reader, "metadata.name", "\"%.80s\" is no name", name);
-		return STORE_E_REFUSED;
+		return OBJECT_STORE_E_REFUSED;
 	}
 	namespace->name = object_copy(reader, name, strlen(name));
 	label_list_parse(reader, metadata, &namespace->labels);
@@ -120,7 +120,7 @@ static bool is_equal_namespace(const void *a_pointer, const void *b_pointer)
 	return !strcmp(a->name, b->name) && label_list_is_equal(&a->labels, &b->labels);
 }
 
-const struct store_kind namespace_kind = {
+const struct object_store_kind namespace_kind = {
 	.kind = "Namespace",
 	.api_version = "v1",
 	.parse = parse_namespace,

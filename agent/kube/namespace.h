@@ -4,7 +4,7 @@
 
 #include "kube/label.h"
 #include "base/json.h"
-#include "kube/store.h"
+#include "kube/object_store.h"
 
 struct namespace
 {
@@ -15,13 +15,13 @@ struct namespace
 
 /* One of which nothing but the name is known. */
 PF_MUST_CHECK int namespace_new(const char *name, struct namespace **ret_namespace);
-/* From a Namespace object. 0, STORE_E_REFUSED or -ENOMEM. */
+/* From a Namespace object. 0, OBJECT_STORE_E_REFUSED or -ENOMEM. */
 PF_MUST_CHECK int namespace_parse(struct json_object *object, const char *place,
 				  struct report *report, struct namespace **ret_namespace);
 struct namespace *namespace_ref(struct namespace *namespace);
 struct namespace *namespace_free(struct namespace *namespace);
 
-extern const struct store_kind namespace_kind; /* of struct namespace */
+extern const struct object_store_kind namespace_kind; /* of struct namespace */
 
 /* Those that are known at one time, shared; sorted by name, none twice. */
 struct namespace_list {

@@ -127,14 +127,14 @@ static int parse_names(struct parser *parser, struct json_object *metadata)
 
 	if (!name_is_subdomain(name) || (namespace[0] && !name_is_label(namespace))) {
 		object_complain(reader, "metadata.name", "\"%.80s\" is no name", name);
-		return STORE_E_REFUSED;
+		return OBJECT_STORE_E_REFUSED;
 	}
 	parser->object->name = object_copy(reader, name, strlen(name));
 	parser->object->namespace = object_copy(reader, namespace, strlen(namespace));
 	return reader->error;
 }
 
-static int parse(const struct store_kind *kind,
+static int parse(const struct object_store_kind *kind,
 		 void (*parse_body)(struct parser *parser, struct json_object *root),
 		 struct json_object *root, const char *place, struct report *report,
 		 void **ret_value)
@@ -168,7 +168,7 @@ static int node_parse(struct json_object *root, const char *place, const void *c
 	if (r == 0 && context &&
 	    strcmp(((struct network_object *)*ret_value)->name, context) != 0) {
 		network_release(*ret_value);
-		r = STORE_E_NOT_WANTED;
+		r = OBJECT_STORE_E_NOT_WANTED;
 	}
 	return r;
 }
@@ -213,14 +213,14 @@ static bool network_is_equal(const void *a_pointer, const void *b_pointer)
 		!memcmp(a->prefixes, b->prefixes, a->n_prefixes * sizeof(*a->prefixes)));
 }
 
-const struct store_kind node_kind = {
+const struct object_store_kind node_kind = {
 	"Node", "v1", node_parse, network_peek, network_name, network_is_equal, network_release,
 };
-const struct store_kind service_cidr_kind = {
+const struct object_store_kind service_cidr_kind = {
 	"ServiceCIDR", "networking.k8s.io/v1", service_cidr_parse, network_peek,
 	network_name,  network_is_equal,       network_release,
 };
-const struct store_kind endpoint_slice_kind = {
+const struct object_store_kind endpoint_slice_kind = {
 	"EndpointSlice", "discovery.k8s.io/v1", endpoint_slice_parse, network_peek,
 	network_name,	 network_is_equal,	network_release,
 };
@@ -256,7 +256,7 @@ static void write_node(struct json *json, const struct network_object *object)
 	json_object_end(json);
 }
 
-void network_object_write(struct json *json, const struct store_kind *kind,
+void network_object_write(struct json *json, const struct object_store_kind *kind,
 			  const struct network_object *object)
 {
 	json_object_begin(json, NULL);

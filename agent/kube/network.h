@@ -7,7 +7,7 @@
 #include <podfence/address.h>
 
 #include "base/json.h"
-#include "kube/store.h"
+#include "kube/object_store.h"
 
 /* What an object of the cluster says of its networks: a Node of its addresses and pod networks, a
  * ServiceCIDR of service networks, an EndpointSlice of the API servers' addresses. */
@@ -19,7 +19,7 @@ struct network_object {
 };
 
 /* All of struct network_object. A prefix that does not parse is named and left out. */
-extern const struct store_kind node_kind, service_cidr_kind, endpoint_slice_kind;
+extern const struct object_store_kind node_kind, service_cidr_kind, endpoint_slice_kind;
 /* As the object of this kind that says the same. */
-void network_object_write(struct json *json, const struct store_kind *kind,
+void network_object_write(struct json *json, const struct object_store_kind *kind,
 			  const struct network_object *object);

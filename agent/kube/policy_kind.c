@@ -13,8 +13,8 @@
 static int as_store(int r, struct policy *policy, void **ret_value)
 {
 	*ret_value = policy;
-	return r == POLICY_E_REFUSED	  ? STORE_E_REFUSED
-	       : r == POLICY_E_NOT_WANTED ? STORE_E_NOT_WANTED
+	return r == POLICY_E_REFUSED	  ? OBJECT_STORE_E_REFUSED
+	       : r == POLICY_E_NOT_WANTED ? OBJECT_STORE_E_NOT_WANTED
 					  : r;
 }
 
@@ -73,7 +73,7 @@ static void release(void *value)
 	policy_free(value);
 }
 
-const struct store_kind network_policy_kind = {
+const struct object_store_kind network_policy_kind = {
 	.kind = "NetworkPolicy",
 	.api_version = "networking.k8s.io/v1",
 	.parse = parse_namespaced,
@@ -83,7 +83,7 @@ const struct store_kind network_policy_kind = {
 	.release = release,
 };
 
-const struct store_kind cluster_network_policy_kind = {
+const struct object_store_kind cluster_network_policy_kind = {
 	.kind = "ClusterNetworkPolicy",
 	.api_version = "policy.networking.k8s.io/v1alpha2",
 	.parse = parse_cluster,

@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: podfence authors */
 #pragma once
 
-#include "kube/store.h"
+#include "kube/object_store.h"
 
-extern const struct store_kind network_policy_kind,
+extern const struct object_store_kind network_policy_kind,
 	cluster_network_policy_kind; /* of struct policy */

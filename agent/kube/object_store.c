@@ -7,7 +7,7 @@
  *
  * The API writes an object every few seconds for reasons of its own; what says the same as before
  * is the same object, so that nothing further on is done for it. */
-#include "kube/store.h"
+#include "kube/object_store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,8 +18,8 @@ struct entry {
 	uint64_t list; /* the last one that named it */
 };
 
-struct store {
-	const struct store_kind *kind;
+struct object_store {
+	const struct object_store_kind *kind;
 	const void *context;
 	struct entry *entries; /* sorted by namespace, name */
 	size_t n, capacity;
@@ -27,9 +27,10 @@ struct store {
 	bool is_whole;
 };
 
-int store_new(const struct store_kind *kind, const void *context, struct store **ret_store)
+int object_store_new(const struct object_store_kind *kind, const void *context,
+		     struct object_store **ret_store)
 {
-	struct store *store = calloc(1, sizeof(*store));
+	struct object_store *store = calloc(1, sizeof(*store));
 
 	if (!store)
 		return -ENOMEM;
@@ -39,7 +40,7 @@ int store_new(const struct store_kind *kind, const void *context, struct store *
 	return 0;
 }
 
-struct store *store_free(struct store *store)
+struct object_store *object_store_free(struct object_store *store)
 {
 	if (!store)
 		return NULL;
@@ -51,7 +52,7 @@ struct store *store_free(struct store *store)
 }
 
 /* Where it stands or belongs. */
-static size_t place_of(const struct store *store, const char *namespace, const char *name,
+static size_t place_of(const struct object_store *store, const char *namespace, const char *name,
 		       bool *ret_is_there)
 {
 	size_t low = 0, high = store->n;
@@ -76,7 +77,7 @@ static size_t place_of(const struct store *store, const char *namespace, const c
 	return low;
 }
 
-static void remove_at(struct store *store, size_t at)
+static void remove_at(struct object_store *store, size_t at)
 {
 	store->kind->release(store->entries[at].value);
 	memmove(&store->entries[at], &store->entries[at + 1],
@@ -84,7 +85,7 @@ static void remove_at(struct store *store, size_t at)
 	store->version++;
 }
 
-static int insert_at(struct store *store, size_t at, void *value)
+static int insert_at(struct object_store *store, size_t at, void *value)
 {
 	if (store->n == store->capacity) {
 		size_t capacity = store->capacity ? store->capacity * 2 : 16;
@@ -101,7 +102,7 @@ static int insert_at(struct store *store, size_t at, void *value)
 	return 0;
 }
 
-int store_take(struct store *store, void *value)
+int object_store_take(struct object_store *store, void *value)
 {
 	const char *namespace, *name;
 	bool is_there;
@@ -126,12 +127,12 @@ int store_take(struct store *store, void *value)
 	return 0;
 }
 
-void store_begin(struct store *store)
+void object_store_begin(struct object_store *store)
 {
 	store->list++;
 }
 
-static bool find_named(const struct store *store, struct json_object *object, size_t *ret_at)
+static bool find_named(const struct object_store *store, struct json_object *object, size_t *ret_at)
 {
 	const char *namespace, *name;
 	bool is_there = false;
@@ -142,7 +143,7 @@ static bool find_named(const struct store *store, struct json_object *object, si
 }
 
 /* A refused one is there all the same: a list that names it does not sweep it. */
-static void keep(struct store *store, struct json_object *object)
+static void keep(struct object_store *store, struct json_object *object)
 {
 	size_t at;
 
@@ -150,22 +151,22 @@ static void keep(struct store *store, struct json_object *object)
 		store->entries[at].list = store->list;
 }
 
-int store_put(struct store *store, struct json_object *object, const char *place,
-	      struct report *report)
+int object_store_put(struct object_store *store, struct json_object *object, const char *place,
+		     struct report *report)
 {
 	void *value;
 	int r = store->kind->parse(object, place, store->context, report, &value);
 
 	if (r == 0)
-		return store_take(store, value);
-	if (r == STORE_E_NOT_WANTED)
-		store_remove(store, object);
-	if (r == STORE_E_REFUSED)
+		return object_store_take(store, value);
+	if (r == OBJECT_STORE_E_NOT_WANTED)
+		object_store_remove(store, object);
+	if (r == OBJECT_STORE_E_REFUSED)
 		keep(store, object);
 	return r < 0 ? r : 0;
 }
 
-void store_remove(struct store *store, struct json_object *object)
+void object_store_remove(struct object_store *store, struct json_object *object)
 {
 	size_t at;
 
@@ -173,7 +174,7 @@ void store_remove(struct store *store, struct json_object *object)
 		remove_at(store, at);
 }
 
-void store_end(struct store *store)
+void object_store_end(struct object_store *store)
 {
 	size_t n = 0;
 
@@ -189,22 +190,22 @@ void store_end(struct store *store)
 	store->is_whole = true;
 }
 
-size_t store_count(const struct store *store)
+size_t object_store_count(const struct object_store *store)
 {
 	return store->n;
 }
 
-void *store_at(const struct store *store, size_t i)
+void *object_store_at(const struct object_store *store, size_t i)
 {
 	return store->entries[i].value;
 }
 
-uint64_t store_version(const struct store *store)
+uint64_t object_store_version(const struct object_store *store)
 {
 	return store->version;
 }
 
-bool store_is_whole(const struct store *store)
+bool object_store_is_whole(const struct object_store *store)
 {
 	return store->is_whole;
 }
