@@ -26,6 +26,16 @@ static const char *socket_path(const struct cli *cli)
 	return path && path[0] ? path : DEFAULT_SOCKET;
 }
 
+bool agent_is_there(const struct cli *cli)
+{
+	struct control_client *client;
+
+	if (control_client_open(socket_path(cli), &client) < 0)
+		return false;
+	control_client_free(client);
+	return true;
+}
+
 static int fail_connect(const char *path, int error)
 {
 	switch (error) {

@@ -18,6 +18,9 @@ PF_MUST_CHECK int agent_ask(const struct cli *cli, const char *method, const cha
 PF_MUST_CHECK int agent_list(const struct cli *cli, const char *method, const char *parameters,
 			     const char *member, struct json_object **ret_items);
 
+/* Somebody listens at the socket; nothing is printed. */
+bool agent_is_there(const struct cli *cli);
+
 /* An endpoint by NAMESPACE/NAME, pod/NAME or NAME: the namespace is that of -n, or "default" for kubectl,
  * or the only one that has such a pod. `name` has room for both. */
 struct agent_endpoint {

@@ -31,6 +31,7 @@ enum cli_trait {
 	CLI_OUTPUT = 1 << 2,	/* -o FORMAT, --no-headers */
 	CLI_WATCH = 1 << 3,	/* -w */
 	CLI_NAMESPACE = 1 << 4, /* -n NAMESPACE */
+	CLI_STORE = 1 << 5,	/* --store DIRECTORY */
 };
 
 struct command {
@@ -83,6 +84,7 @@ int cli_finish(void);
 int cli_boot(const struct cli *cli);
 int cli_check(const struct cli *cli);
 int cli_completion(const struct cli *cli);
+int cli_events(const struct cli *cli);
 int cli_show_config(const struct cli *cli);
 int cli_pods(const struct cli *cli);
 int cli_plan(const struct cli *cli);
@@ -91,4 +93,5 @@ int cli_release(const struct cli *cli);
 int cli_render(const struct cli *cli);
 int cli_status(const struct cli *cli);
 int cli_uninstall(const struct cli *cli);
+int cli_who(const struct cli *cli);
 int cli_why(const struct cli *cli);

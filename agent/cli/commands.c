@@ -36,6 +36,26 @@ static const struct cli_option quarantine_options[] = {
 	 "Processes of this node, the kubelet among them, may still open connections to it."},
 	{}};
 
+#define TIME_OPTIONS                                                                               \
+	{"since", 0, "TIME", "10m 1h 1d",                                                          \
+	 "From then on: 30m, 2h, 7d ago, or 2026-11-23T15:53:17Z."},                               \
+	{                                                                                          \
+		"until", 0, "TIME", NULL, "Up to then."                                            \
+	}
+
+static const struct cli_option events_options[] = {
+	{"follow", 'f', NULL, NULL, "Go on with what happens from now on, until interrupted."},
+	{"to", 't', "DESTINATION", NULL,
+	 "Only of this destination: an address or network, with ports as in why."},
+	{"action", 'a', "ACTIONS", "dropped rejected would-drop allowed",
+	 "Only these, separated by commas."},
+	TIME_OPTIONS,
+	{"limit", 0, "NUMBER", "all", "The newest so many, or all; 100."},
+	{"alerts", 0, NULL, NULL, "What was made of events for people, too."},
+	{}};
+
+static const struct cli_option who_options[] = {TIME_OPTIONS, {}};
+
 const struct command commands[] = {
 	{"status", "", 0, 0, NULL, "say whether the fence is up on this node, and what is wrong",
 	 "Whether packets are stopped and why not, the default, endpoints by coverage, internal "
@@ -48,6 +68,20 @@ const struct command commands[] = {
 	 "found on the node yet, the default verdict holds) or uncovered (packets can leave by a "
 	 "path that is not judged).",
 	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH | CLI_NAMESPACE, pods_options, cli_pods},
+	{"events", "[ENDPOINT]", 0, 1, CLI_ENDPOINTS,
+	 "tell what was denied on this node, and by what",
+	 "The events that podfence-ship keeps, oldest first: what was denied, would have been, or "
+	 "was let out and recorded, and what happened to the agent itself. ENDPOINT may be long "
+	 "gone: NAMESPACE/NAME, unit:NAME, or a NAME of any namespace. Neither the agent nor "
+	 "podfence-ship has to run.",
+	 CLI_OUTPUT | CLI_NAMESPACE | CLI_STORE, events_options, cli_events},
+	{"who", "DESTINATION", 1, 1, NULL,
+	 "say who tried to reach an address, and what to do about it",
+	 "Say which endpoints, containers and processes tried to reach an address or a network, or "
+	 "did, and when; those that are gone too. Then the commands that look further, stop what "
+	 "is behind them, and cut them off. DESTINATION is ADDRESS or NETWORK, with ports as in "
+	 "why. Exit status 1: nobody is known to have tried.",
+	 CLI_AGENT | CLI_OUTPUT | CLI_STORE, who_options, cli_who},
 	{"why", "ENDPOINT DESTINATION", 2, 2, NULL,
 	 "say what a pod's packet to a destination meets, and because of what",
 	 "Say what a packet of the pod NAMESPACE/NAME to ADDRESS[:PORT[/PROTOCOL]] meets: allowed, "

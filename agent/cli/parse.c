@@ -22,10 +22,13 @@ static const struct cli_option trait_options[] = {
 	{"no-headers", 0, NULL, NULL, "A table without its titles."},
 	{"watch", 'w', NULL, NULL, "Again every two seconds, until interrupted."},
 	{"namespace", 'n', "NAMESPACE", NULL, "The namespace of names that have none."},
+	{"store", 0, "DIRECTORY", CLI_FILES,
+	 "Where podfence-ship keeps events: what its configuration says, or "
+	 "/var/lib/podfence/ship."},
 };
 
-static const unsigned option_traits[] = {CLI_CONFIG, CLI_AGENT, CLI_OUTPUT,
-					 CLI_OUTPUT, CLI_WATCH, CLI_NAMESPACE};
+static const unsigned option_traits[] = {CLI_CONFIG, CLI_AGENT,	    CLI_OUTPUT, CLI_OUTPUT,
+					 CLI_WATCH,  CLI_NAMESPACE, CLI_STORE};
 
 size_t cli_options(const struct command *command,
 		   const struct cli_option *ret_options[static CLI_OPTIONS_MAX])

@@ -157,9 +157,9 @@ static int print_networks(const struct page *page)
 		{"SOURCE", "source", false, NULL, NULL},
 		{"REFUSED", "refused", false, NULL, NULL},
 	};
-	const struct table table = {.columns = columns,
-				    .n_columns = sizeof(columns) / sizeof(columns[0]),
-				    .has_titles = true};
+	struct table table = {.columns = columns,
+			      .n_columns = sizeof(columns) / sizeof(columns[0]),
+			      .has_titles = true};
 	struct json_object *networks = table_value(page->status, "networks");
 
 	fputc('\n', page->stream);

@@ -153,8 +153,7 @@ static void print_cell(const char *colour, const char *text, size_t width, FILE 
 		fputc(' ', stream);
 }
 
-static void print_row(const struct table *table, const size_t *widths, struct json_object *item,
-		      FILE *stream)
+static void print_row(const struct table *table, struct json_object *item, FILE *stream)
 {
 	char text[TABLE_CELL_MAX];
 	size_t last = table->n_columns;
@@ -173,32 +172,36 @@ static void print_row(const struct table *table, const size_t *widths, struct js
 			snprintf(text, sizeof(text), "%s", column->title);
 		if (item && table->has_colours && column->colour)
 			colour = column->colour(text);
-		print_cell(colour, text, i == last ? 0 : widths[i] + 2, stream);
+		print_cell(colour, text, i == last ? 0 : table->widths[i] + 2, stream);
 	}
 	fputc('\n', stream);
 }
 
-static int print_table(const struct table *table, struct json_object *items, FILE *stream)
+static void widen(size_t *width, const char *text)
 {
-	size_t *widths = calloc(table->n_columns, sizeof(*widths));
+	size_t own = width_of(text);
+
+	if (own > *width)
+		*width = own;
+}
+
+static int print_table(struct table *table, struct json_object *items, FILE *stream)
+{
 	size_t n = json_object_array_length(items);
 	char text[TABLE_CELL_MAX];
 
-	if (!widths)
-		return -ENOMEM;
 	for (size_t i = 0; i < table->n_columns; i++) {
-		widths[i] = table->has_titles ? width_of(table->columns[i].title) : 0;
+		if (table->has_titles)
+			widen(&table->widths[i], table->columns[i].title);
 		for (size_t k = 0; k < n; k++) {
 			cell_make(&table->columns[i], json_object_array_get_idx(items, k), text);
-			size_t width = width_of(text);
-			widths[i] = width > widths[i] ? width : widths[i];
+			widen(&table->widths[i], text);
 		}
 	}
 	if (table->has_titles)
-		print_row(table, widths, NULL, stream);
+		print_row(table, NULL, stream);
 	for (size_t k = 0; k < n; k++)
-		print_row(table, widths, json_object_array_get_idx(items, k), stream);
-	free(widths);
+		print_row(table, json_object_array_get_idx(items, k), stream);
 	return 0;
 }
 
@@ -230,7 +233,7 @@ static int print_lines(struct json_object *items, FILE *stream)
 	return 0;
 }
 
-int table_print(const struct table *table, struct json_object *items, FILE *stream)
+int table_print(struct table *table, struct json_object *items, FILE *stream)
 {
 	switch (table->format) {
 	case TABLE_JSON: return print_json(table, items, stream);

@@ -25,10 +25,14 @@ struct table_column {
 	const char *(*colour)(const char *text);
 };
 
+#define TABLE_COLUMNS_MAX 16
+
 struct table {
 	const char *kind; /* "EndpointList", for json */
 	const struct table_column *columns;
-	size_t n_columns;
+	size_t n_columns; /* at most TABLE_COLUMNS_MAX */
+	/* Of what was printed so far: a list that comes in pieces stays in its columns. */
+	size_t widths[TABLE_COLUMNS_MAX];
 	enum table_format format;
 	bool has_titles;
 	bool has_colours;
@@ -37,7 +41,7 @@ struct table {
 /* From -o, --no-headers and the terminal. 0, or 2 after a message. */
 PF_MUST_CHECK int table_init(const struct cli *cli, struct table *table);
 /* `items`: an array. 0 or -ENOMEM. */
-PF_MUST_CHECK int table_print(const struct table *table, struct json_object *items, FILE *stream);
+PF_MUST_CHECK int table_print(struct table *table, struct json_object *items, FILE *stream);
 /* A value by its path, NULL: not there; and as text without control characters, "-" where there is none. */
 struct json_object *table_value(struct json_object *item, const char *path);
 void table_text(struct json_object *value, char text[static TABLE_CELL_MAX]);

@@ -6,6 +6,9 @@
  * Low-Level Date Algorithms"): years begin in March, so that the leap day is a year's last. */
 #include "event/timestamp.h"
 
+#include <string.h>
+#include <time.h>
+
 #define SECOND_LAST 253402300799ull /* 9999-12-31T23:59:59Z */
 
 static char *digits_put(char *at, unsigned value, int n)
@@ -51,4 +54,19 @@ void timestamp_text(uint64_t usec, char text[static TIMESTAMP_LENGTH])
 	*at++ = '.';
 	at = digits_put(at, (unsigned)(usec % 1000000), 6);
 	*at = 'Z';
+}
+
+uint64_t timestamp_parse(const char *text)
+{
+	struct tm tm = {};
+	unsigned usec = 0, scale = 100000;
+	char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+
+	if (!rest)
+		return 0;
+	if (*rest == '.')
+		for (rest++; *rest >= '0' && *rest <= '9'; rest++, scale /= 10)
+			usec += (unsigned)(*rest - '0') * scale;
+	time_t seconds = timegm(&tm);
+	return strcmp(rest, "Z") != 0 || seconds < 0 ? 0 : (uint64_t)seconds * 1000000u + usec;
 }

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "event/timestamp.h"
 
 #define DEPTH_MAX 24
 
@@ -80,22 +81,6 @@ uint64_t ship_number(struct json_object *tree, const char *path)
 	return is_number && json_object_get_int64(value) > 0 ? json_object_get_uint64(value) : 0;
 }
 
-/* "2026-11-23T15:53:17.131153Z"; 0 where it is none. */
-static uint64_t parse_time(const char *text)
-{
-	struct tm tm = {};
-	unsigned usec = 0, scale = 100000;
-	char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-
-	if (!rest)
-		return 0;
-	if (*rest == '.')
-		for (rest++; *rest >= '0' && *rest <= '9'; rest++, scale /= 10)
-			usec += (unsigned)(*rest - '0') * scale;
-	time_t seconds = timegm(&tm);
-	return strcmp(rest, "Z") != 0 || seconds < 0 ? 0 : (uint64_t)seconds * 1000000u + usec;
-}
-
 static void parse_destination(const char *text, struct pf_address *address)
 {
 	*address = (struct pf_address){};
@@ -130,7 +115,7 @@ static void take_fields(struct json_object *tree, struct ship_event *event)
 	*event = (struct ship_event){
 		.kind = kind_of(tree),
 		.action = action_of(ship_text(tree, "event.action")),
-		.time_usec = parse_time(ship_text(tree, "@timestamp")),
+		.time_usec = timestamp_parse(ship_text(tree, "@timestamp")),
 		.packets = ship_number(tree, "network.packets"),
 		.bytes = ship_number(tree, "network.bytes"),
 		.severity = (unsigned)ship_number(tree, "event.severity"),
@@ -144,7 +129,7 @@ static void take_fields(struct json_object *tree, struct ship_event *event)
 	};
 	parse_destination(ship_text(tree, "destination.ip"), &event->destination);
 	if (!event->namespace[0] && !event->name[0])
-		event->name = ship_text(tree, "podfence.unit.name");
+		event->name = ship_text(tree, "podfence.endpoint.name");
 }
 
 int ship_parse(struct ship_parser *parser, const char *line, size_t length,

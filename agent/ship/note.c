@@ -66,7 +66,7 @@ static void endpoint_name(struct json_object *tree, char name[static VALUE_MAX])
 	const char *pod = ship_text(tree, "kubernetes.pod.name");
 
 	snprintf(name, VALUE_MAX, "%s%s%s", namespace, namespace[0] ? "/" : "",
-		 pod[0] ? pod : ship_text(tree, "podfence.unit.name"));
+		 pod[0] ? pod : ship_text(tree, "podfence.endpoint.name"));
 }
 
 static void destination_name(struct json_object *tree, char name[static VALUE_MAX])

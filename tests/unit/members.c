@@ -84,10 +84,21 @@ static void times_are_those_of_libc(void **state)
 		snprintf(expected + n, sizeof(expected) - n, ".%06uZ", (unsigned)(i * 7 % 1000000));
 		timestamp_text(seconds * 1000000 + i * 7 % 1000000, text);
 		assert_string_equal(text, expected);
+		assert_int_equal(timestamp_parse(text), seconds * 1000000 + i * 7 % 1000000);
 	}
 	char text[TIMESTAMP_LENGTH + 1] = {};
 	timestamp_text(UINT64_MAX, text);
 	assert_string_equal(text, "9999-12-31T23:59:59.551615Z");
+	assert_int_equal(timestamp_parse("2026-11-23T15:00:00Z"), 1795446000000000);
+	assert_int_equal(timestamp_parse("2026-11-23T15:00:00.5Z"), 1795446000500000);
+	static const char *const wrong[] = {"",
+					    "yesterday",
+					    "2026-11-23",
+					    "2026-11-23T15:00:00",
+					    "2026-11-23T15:00:00Zx",
+					    "1969-12-31T23:59:59Z"};
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(timestamp_parse(wrong[i]), 0);
 }
 
 int main(void)
