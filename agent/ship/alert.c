@@ -17,19 +17,22 @@
 #include "base/address_text.h"
 #include "base/json.h"
 #include "base/siphash.h"
-#include "event/timestamp.h"
 
 #define BUCKETS	  4096
 #define RAW(j, s) json_raw(j, NULL, s, sizeof(s) - 1)
 
-/* Objects of an event that say who and where from. */
-static const char *const kept[] = {"host",    "orchestrator", "kubernetes", "container",
-				   "process", "user",	      "rule",	    "observer"};
+/* Objects of an event that say who and where from; of the group of all others the first ones only. */
+static const char *const kept[] = {"host",	"observer", "orchestrator", "kubernetes",
+				   "container", "process",  "user",	    "rule"};
+#define KEPT_HOST     0
+#define KEPT_OBSERVER 1
+#define KEPT_OF_OTHER 2
 
 struct group {
 	struct group *next;
 	uint8_t key[16];
 	char *members; /* the kept objects, as members of an object */
+	bool has_host, has_observer;
 	char who[160], text[PF_ADDRESS_TEXT + 8], kind[16], policy[160], process[64];
 	struct pf_address destination;
 	enum ship_action action;
@@ -44,7 +47,6 @@ struct group {
 
 struct alerts {
 	struct alert_options options;
-	char cluster[256];
 	struct group *buckets[BUCKETS];
 	size_t n_groups, hand;
 };
@@ -56,7 +58,6 @@ int alerts_new(const struct alert_options *options, struct alerts **ret_alerts)
 	if (!alerts)
 		return -ENOMEM;
 	alerts->options = *options;
-	snprintf(alerts->cluster, sizeof(alerts->cluster), "%s", options->cluster);
 	*ret_alerts = alerts;
 	return 0;
 }
@@ -115,17 +116,20 @@ static struct group **find_group(struct alerts *alerts, const uint8_t key[static
 	return link;
 }
 
-static int copy_members(struct group *group, struct json_object *tree)
+static int copy_members(struct group *group, struct json_object *tree, size_t n_kept)
 {
 	struct buffer buffer = BUFFER_INIT;
 	struct json json;
 
 	json_init(&json, &buffer);
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+	for (size_t i = 0; i < n_kept; i++) {
 		struct json_object *part = ship_find(tree, kept[i]);
 		if (!json_object_is_type(part, json_type_object))
 			continue;
-		const char *text = json_object_to_json_string_ext(part, JSON_C_TO_STRING_PLAIN);
+		group->has_host |= i == KEPT_HOST;
+		group->has_observer |= i == KEPT_OBSERVER;
+		const char *text = json_object_to_json_string_ext(
+			part, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 		if (text)
 			json_raw(&json, kept[i], text, strlen(text));
 	}
@@ -139,15 +143,17 @@ static int copy_members(struct group *group, struct json_object *tree)
 }
 
 static int fill_group(struct group *group, const struct ship_event *event, struct json_object *tree,
-		      bool is_other)
+		      uint64_t time_usec, bool is_other)
 {
 	group->action = event->action;
-	group->first_usec = event->time_usec;
+	group->first_usec = time_usec;
 	if (is_other) {
-		snprintf(group->who, sizeof(group->who), "further endpoints and destinations");
-		return 0;
+		strcpy(group->who, "further endpoints");
+		strcpy(group->text, "further destinations");
+		return copy_members(group, tree, KEPT_OF_OTHER);
 	}
 	group->destination = event->destination;
+	strcpy(group->text, "an unknown destination");
 	if (event->destination.family)
 		group->text[address_text(&event->destination, group->text)] = '\0';
 	snprintf(group->who, sizeof(group->who), "%s%s%s", event->namespace,
@@ -155,11 +161,11 @@ static int fill_group(struct group *group, const struct ship_event *event, struc
 	snprintf(group->kind, sizeof(group->kind), "%s", event->endpoint_kind);
 	snprintf(group->policy, sizeof(group->policy), "%s", event->policy);
 	snprintf(group->process, sizeof(group->process), "%s", ship_text(tree, "process.name"));
-	return copy_members(group, tree);
+	return copy_members(group, tree, sizeof(kept) / sizeof(kept[0]));
 }
 
 static int new_group(struct alerts *alerts, const struct ship_event *event,
-		     struct json_object *tree, struct group **ret_group)
+		     struct json_object *tree, uint64_t time_usec, struct group **ret_group)
 {
 	bool is_other = alerts->n_groups >= alerts->options.groups_max;
 	uint8_t key[16];
@@ -171,7 +177,7 @@ static int new_group(struct alerts *alerts, const struct ship_event *event,
 		if (!group)
 			return -ENOMEM;
 		memcpy(group->key, key, 16);
-		if (fill_group(group, event, tree, is_other) < 0) {
+		if (fill_group(group, event, tree, time_usec, is_other) < 0) {
 			group_free(group);
 			return -ENOMEM;
 		}
@@ -192,35 +198,26 @@ static const char *transport_of(const struct group *group)
 					: NULL;
 }
 
-static void add_message(struct json *json, const struct group *group, const char *state)
+static void make_message(const struct group *group, const char *state, char text[static 640])
 {
-	const char *what = group->action == SHIP_WOULD_DROP ? "would have been denied"
-							    : "was denied";
-	char text[640], port[12] = "";
+	const char *what = group->action == SHIP_WOULD_DROP ? "would be denied" : "denied";
+	const char *transport = group->destination.family ? transport_of(group) : NULL;
+	char port[12] = "";
 
-	if (group->port)
-		snprintf(port, sizeof(port), ":%u", group->port);
-	if (!strcmp(state, "resolved"))
-		snprintf(text, sizeof(text), "resolved: %s to %s: %llu events, none since",
+	if (!strcmp(state, "resolved")) {
+		snprintf(text, 640, "resolved: egress of %s to %s: %llu events, none since",
 			 group->who, group->text, (unsigned long long)group->events);
-	else
-		snprintf(text, sizeof(text),
-			 "%s%s%s%s %s %s%s%s%s by %s (%llu events, %llu in all)", group->who,
+		return;
+	}
+	if (group->port && group->destination.family)
+		snprintf(port, sizeof(port), ":%u", group->port);
+	int n = snprintf(text, 640, "egress %s: %s%s%s%s to %s%s", what, group->who,
 			 group->process[0] ? " (" : "", group->process,
-			 group->process[0] ? ")" : "", what, group->text, port,
-			 transport_of(group) ? " " : "",
-			 transport_of(group) ? transport_of(group) : "",
-			 group->policy[0] ? group->policy : "several rules",
-			 (unsigned long long)group->untold, (unsigned long long)group->events);
-	json_string(json, "message", text);
-}
-
-static void add_time(struct json *json, const char *key, uint64_t usec)
-{
-	char text[TIMESTAMP_LENGTH];
-
-	timestamp_text(usec, text);
-	json_string_n(json, key, text, sizeof(text));
+			 group->process[0] ? ")" : "", group->text, port);
+	snprintf(text + n, 640 - (size_t)n, "%s%s%s%s (%llu since the last alert, %llu in all)",
+		 transport ? "/" : "", transport ? transport : "", group->policy[0] ? " by " : "",
+		 group->policy, (unsigned long long)group->untold,
+		 (unsigned long long)group->events);
 }
 
 static void hex_text(const uint8_t bytes[static 16], char text[static 33])
@@ -229,7 +226,8 @@ static void hex_text(const uint8_t bytes[static 16], char text[static 33])
 		snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static void add_event(struct json *json, const struct alerts *alerts, const struct group *group)
+static void add_event(struct json *json, const struct alerts *alerts, const struct group *group,
+		      uint64_t created_usec)
 {
 	struct {
 		uint8_t key[16];
@@ -249,8 +247,9 @@ static void add_event(struct json *json, const struct alerts *alerts, const stru
 	json_string(json, "action", ship_action_names[group->action]);
 	RAW(json, "\"outcome\":\"success\",\"module\":\"podfence\",\"dataset\":\"podfence.alert\"");
 	json_uint(json, "severity", group->severity);
-	add_time(json, "start", group->first_usec);
-	add_time(json, "end", group->last_usec);
+	own_event_stamp(json, alerts->options.author, created_usec);
+	own_event_time(json, "start", group->first_usec);
+	own_event_time(json, "end", group->last_usec);
 	json_object_end(json);
 }
 
@@ -277,23 +276,25 @@ static void add_destination(struct json *json, const struct group *group)
 }
 
 static int write_alert(struct alerts *alerts, struct group *group, const char *state,
-		       uint64_t now_usec, struct buffer *line)
+		       const struct alert_now *now, struct buffer *line)
 {
-	char fingerprint[33];
+	const struct own_author *author = alerts->options.author;
+	char fingerprint[33], message[640];
 	struct json json;
 
 	hex_text(group->key, fingerprint);
+	make_message(group, state, message);
 	buffer_clear(line);
 	json_init(&json, line);
 	json_object_begin(&json, NULL);
-	add_time(&json, "@timestamp", group->last_usec);
-	RAW(&json, "\"log\":{\"level\":\"warning\"}");
-	add_message(&json, group, state);
-	RAW(&json, "\"ecs\":{\"version\":\"8.11.0\"}");
-	add_event(&json, alerts, group);
+	own_event_head(&json, group->last_usec, "warning", message);
+	add_event(&json, alerts, group, now->real_usec);
 	add_destination(&json, group);
-	if (group->members)
-		json_raw(&json, NULL, group->members, strlen(group->members));
+	if (!group->has_host)
+		own_event_host(&json, author);
+	if (!group->has_observer)
+		own_event_observer(&json, author);
+	json_raw(&json, NULL, group->members, strlen(group->members));
 	json_object_begin(&json, "podfence");
 	if (group->kind[0]) {
 		json_object_begin(&json, "endpoint");
@@ -312,13 +313,14 @@ static int write_alert(struct alerts *alerts, struct group *group, const char *s
 	json_object_end(&json);
 	group->number++;
 	group->untold = group->untold_packets = 0;
-	group->told_usec = now_usec;
+	group->told_usec = now->monotonic_usec;
 	return line->is_broken ? -ENOMEM : 1;
 }
 
 int alerts_see(struct alerts *alerts, const struct ship_event *event, struct json_object *tree,
-	       uint64_t now_usec, struct buffer *line)
+	       const struct alert_now *now, struct buffer *line)
 {
+	uint64_t time_usec = event->time_usec ? event->time_usec : now->real_usec;
 	uint8_t key[16];
 	int r = 0;
 
@@ -327,36 +329,37 @@ int alerts_see(struct alerts *alerts, const struct ship_event *event, struct jso
 	make_key(alerts, event, false, key);
 	struct group *group = *find_group(alerts, key);
 	if (!group)
-		r = new_group(alerts, event, tree, &group);
+		r = new_group(alerts, event, tree, time_usec, &group);
 	if (r < 0)
 		return r;
 	group->events++;
 	group->untold++;
 	group->packets += event->packets;
 	group->untold_packets += event->packets;
-	group->last_usec = event->time_usec;
-	group->seen_usec = now_usec;
+	group->last_usec = time_usec;
+	group->seen_usec = now->monotonic_usec;
 	group->protocol = event->protocol;
 	group->port = event->port;
 	if (event->severity > group->severity)
 		group->severity = event->severity;
-	return group->number ? 0 : write_alert(alerts, group, "first", now_usec, line);
+	return group->number ? 0 : write_alert(alerts, group, "first", now, line);
 }
 
-int alerts_due(struct alerts *alerts, uint64_t now_usec, struct buffer *line)
+int alerts_due(struct alerts *alerts, const struct alert_now *now, struct buffer *line)
 {
+	uint64_t now_usec = now->monotonic_usec;
 	const struct alert_options *options = &alerts->options;
 
 	for (; alerts->hand < BUCKETS; alerts->hand++) {
 		struct group **link = &alerts->buckets[alerts->hand];
 		for (struct group *group; (group = *link);) {
 			if (group->untold && now_usec - group->told_usec >= options->interval_usec)
-				return write_alert(alerts, group, "summary", now_usec, line);
+				return write_alert(alerts, group, "summary", now, line);
 			if (group->untold || now_usec - group->seen_usec < options->quiet_usec) {
 				link = &group->next;
 				continue;
 			}
-			int r = write_alert(alerts, group, "resolved", now_usec, line);
+			int r = write_alert(alerts, group, "resolved", now, line);
 			*link = group->next;
 			group_free(group);
 			alerts->n_groups--;

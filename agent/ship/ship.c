@@ -16,15 +16,15 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
 #include "base/diag.h"
 #include "base/json.h"
-#include "event/timestamp.h"
+#include "podfence-config.h"
 
-#define RAW(json, text) json_raw(json, NULL, text, sizeof(text) - 1)
 #define COMMIT_USEC	200000u
 #define COMMIT_EVENTS	4000
 #define TICK_USEC	1000000u
@@ -94,7 +94,8 @@ void ship_take_event(struct ship *ship, const struct ship_event *event, struct j
 {
 	metrics_count(ship, event);
 	ship->counts.lost_store += !add_line(ship, event, line, length);
-	if (alerts_see(ship->alerts, event, tree, now_monotonic(), &ship->line) == 1)
+	const struct alert_now now = {now_monotonic(), clock_usec(CLOCK_REALTIME)};
+	if (alerts_see(ship->alerts, event, tree, &now, &ship->line) == 1)
 		add_own(ship, &ship->line);
 	if (ship->n_uncommitted >= COMMIT_EVENTS)
 		ship_commit(ship);
@@ -108,6 +109,9 @@ void ship_take_state(struct ship *ship, struct json_object *tree)
 	struct json_object *status = ship_find(tree, "podfence.status");
 
 	ship->counts.states++;
+	const char *node = ship_text(status, "node");
+	if (node[0])
+		snprintf(ship->author.node, sizeof(ship->author.node), "%s", node);
 	if (status) {
 		json_object_put(ship->status);
 		ship->status = json_object_get(status);
@@ -132,33 +136,13 @@ void ship_take_state(struct ship *ship, struct json_object *tree)
 
 static void say_set_aside(struct ship *ship, const char *name)
 {
-	char now[TIMESTAMP_LENGTH];
 	struct json json;
 
 	ship->set_aside++;
 	diag_ship_set_aside(name);
-	timestamp_text(clock_usec(CLOCK_REALTIME), now);
 	buffer_clear(&ship->line);
 	json_init(&json, &ship->line);
-	json_object_begin(&json, NULL);
-	json_string_n(&json, "@timestamp", now, sizeof(now));
-	json_string(&json, "message", "the store was damaged or gone and was begun anew");
-	RAW(&json, "\"ecs\":{\"version\":\"8.11.0\"}");
-	json_object_begin(&json, "event");
-	json_raw(&json, NULL,
-		 "\"kind\":\"event\",\"category\":[\"configuration\"],\"type\":[\"change\"]",
-		 sizeof("\"kind\":\"event\",\"category\":[\"configuration\"],\"type\":["
-			"\"change\"]") -
-			 1);
-	json_string(&json, "action", "store-set-aside");
-	json_string(&json, "outcome", "success");
-	json_string(&json, "module", "podfence");
-	json_string(&json, "dataset", "podfence.ship");
-	json_object_end(&json);
-	json_object_begin(&json, "file");
-	json_string(&json, "path", name);
-	json_object_end(&json);
-	json_object_end(&json);
+	own_event_set_aside(&json, &ship->author, clock_usec(CLOCK_REALTIME), name);
 	add_own(ship, &ship->line);
 }
 
@@ -230,7 +214,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct ship *ship = userdata;
 
-	while (alerts_due(ship->alerts, now_monotonic(), &ship->line) == 1)
+	const struct alert_now now = {now_monotonic(), clock_usec(CLOCK_REALTIME)};
+	while (alerts_due(ship->alerts, &now, &ship->line) == 1)
 		add_own(ship, &ship->line);
 	if (!ship->store) {
 		restart_store(ship);
@@ -291,7 +276,7 @@ static int open_alerts(struct ship *ship)
 		.groups_max = ship->config->alert_groups,
 		.interval_usec = (uint64_t)ship->config->alert_interval * 1000000u,
 		.quiet_usec = (uint64_t)ship->config->alert_quiet * 1000000u,
-		.cluster = ship->config->cluster_name,
+		.author = &ship->author,
 	};
 
 	if (getrandom(options.key, sizeof(options.key), 0) != sizeof(options.key))
@@ -316,6 +301,8 @@ static int open_deliveries(struct ship *ship)
 static int start(struct ship *ship)
 {
 	umask(0027);
+	ship->author.version = PODFENCE_VERSION;
+	(void)gethostname(ship->author.node, sizeof(ship->author.node) - 1); /* until it is told */
 	int r = sd_event_new(&ship->loop);
 	if (r >= 0)
 		r = http_client_new(ship->loop, 0, &ship->http);

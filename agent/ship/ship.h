@@ -12,6 +12,7 @@
 #include "ship/config.h"
 #include "ship/delivery.h"
 #include "ship/event.h"
+#include "ship/own_event.h"
 #include "ship/store.h"
 
 /* The running shipper: one thread, one loop.
@@ -56,6 +57,7 @@ struct ship {
 	struct store *store;
 	struct ship_parser *parser;
 	struct alerts *alerts;
+	struct own_author author;
 	struct delivery_context context;
 	struct delivery *deliveries[SHIP_OUTPUTS_MAX];
 	size_t n_deliveries;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "event/timestamp.h"
+#include "podfence-config.h"
 #include "ship/ship.h"
 
 #define PATIENCE_USEC 60000000u
@@ -36,7 +37,7 @@ static int write_alert(struct alerts *alerts, struct buffer *line)
 	if (r == 0)
 		r = ship_parse(parser, text, strlen(text), &tree, &event);
 	if (r == 0) {
-		r = alerts_see(alerts, &event, tree, 0, line);
+		r = alerts_see(alerts, &event, tree, &(struct alert_now){}, line);
 		json_object_put(tree);
 	}
 	ship_parser_free(parser);
@@ -87,7 +88,8 @@ static int deliver(sd_event *loop, struct delivery *delivery)
 static int test_in(const char *directory, struct ship_config *config,
 		   struct ship_output_config *output)
 {
-	const struct alert_options options = {16, 1, 1, config->cluster_name, {}};
+	struct own_author author = {.version = PODFENCE_VERSION};
+	const struct alert_options options = {16, 1, 1, &author, {}};
 	const struct store_options where = {directory, 1u << 24, UINT64_MAX / 2};
 	struct store *store = NULL;
 	struct delivery_context context = {.store = &store, .config = config};
@@ -96,6 +98,7 @@ static int test_in(const char *directory, struct ship_config *config,
 	struct buffer line = BUFFER_INIT;
 	char *set_aside = NULL;
 
+	(void)gethostname(author.node, sizeof(author.node) - 1);
 	int r = alerts_new(&options, &alerts);
 	if (r == 0)
 		r = write_alert(alerts, &line);

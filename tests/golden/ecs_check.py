@@ -75,6 +75,12 @@ EXTRA = {
     "podfence.icmp.type": ("long", False),
     "podfence.icmp.code": ("long", False),
     "podfence.tcp.flags": ("keyword", True),
+    "podfence.alert.state": ("keyword", False),
+    "podfence.alert.fingerprint": ("keyword", False),
+    "podfence.alert.number": ("long", False),
+    "podfence.alert.events": ("long", False),
+    "podfence.alert.events_total": ("long", False),
+    "podfence.alert.packets_total": ("long", False),
 }
 
 # What no line may lack, whatever its packet was.
@@ -85,6 +91,10 @@ REQUIRED = (
 )
 # What no line of a flow may lack beside it.
 REQUIRED_OF_FLOWS = ("network.direction", "rule.name", "rule.category", "podfence.attribution")
+
+REQUIRED_OF_ALERTS = ("network.direction", "event.start", "event.end", "podfence.alert.state",
+                      "podfence.alert.fingerprint", "podfence.alert.events_total")
+REQUIRED_OF = {"podfence.flow": REQUIRED_OF_FLOWS, "podfence.alert": REQUIRED_OF_ALERTS}
 
 # ecs-logging: collectors that read only the beginning of a line find these there.
 FIRST = ("@timestamp", "log.level", "message", "ecs.version")
@@ -209,8 +219,7 @@ def line_check(fields, values, line):
     found = dict(leaves(event))
     wrong = [f"{name}: {text}" for name, value in found.items()
              if (text := leaf_check(fields, name, value))]
-    required = REQUIRED + (REQUIRED_OF_FLOWS
-                           if found.get("event.dataset") == "podfence.flow" else ())
+    required = REQUIRED + REQUIRED_OF.get(found.get("event.dataset"), ())
     wrong += [f"{name}: missing" for name in required if name not in found]
     if tuple(found)[:len(FIRST)] != FIRST:
         wrong.append(f"begins with {', '.join(tuple(found)[:len(FIRST)])}")

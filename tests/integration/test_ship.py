@@ -13,7 +13,7 @@ import common  # noqa: F401
 import tap
 from agent import wait_until
 from receiver import Receiver
-from shipper import Seam, Shipper
+from shipper import Seam, Shipper, ecs_offences
 
 MISDEEDS = ["garbage", "big", "close", "cut", "later", "short", "half", "500", "429", "slow",
             "small", "too-large"]
@@ -130,6 +130,17 @@ def check_damage(check: tap.Tap, shipper: Shipper, seam: Seam) -> None:
     check.check(True, "a store that was deleted is begun anew")
 
 
+def check_ecs(check: tap.Tap, receiver: Receiver, copy: pathlib.Path) -> None:
+    """All but the odd object, which has no id: what the agent says is passed on as it is."""
+    documents = [event for key, event in receiver.documents.items() if not key.startswith("none-")]
+    check.equal(ecs_offences(documents)[:5], [], f"ECS: {len(documents)} events at Elasticsearch")
+    lines = [line for line in copy.read_text().splitlines() if '"yesterday"' not in line]
+    check.equal(ecs_offences(lines)[:5], [], f"ECS: {len(lines)} lines in the file")
+    datasets = {json.loads(line)["event"]["dataset"] for line in lines}
+    check.equal(datasets, {"podfence.flow", "podfence.alert", "podfence.ship"},
+                "of flows, of alerts and of the shipper itself")
+
+
 def check_pages(check: tap.Tap, shipper: Shipper, seam: Seam) -> None:
     seam.state()
     wait_until(lambda: shipper.metric("podfence_enforcing") == 1, "the agent's numbers")
@@ -150,7 +161,7 @@ def test(check: tap.Tap) -> None:
         shipper = Shipper(directory, [
             {"name": "es", "kind": "elasticsearch", "urls": [receiver.url], "timeoutSeconds": 2,
              "content": "all"},
-            {"name": "copy", "kind": "file", "path": str(copy)}])
+            {"name": "copy", "kind": "file", "path": str(copy), "content": "all"}])
         shipper.start()
         seam.accept()
         check_misdeeds(check, shipper, seam, receiver)
@@ -160,10 +171,12 @@ def test(check: tap.Tap) -> None:
         check_pages(check, shipper, seam)
         check_kill(check, shipper, seam, receiver)
         shipper.wait_settled("copy")
-        [(stored,)] = shipper.query("SELECT count(*) FROM event WHERE kind<>1")
+        [(stored,)] = shipper.query("SELECT count(*) FROM event")
         check.equal(len({line for line in copy.read_text().splitlines()}), stored,
                     "the file has every event")
         check_damage(check, shipper, seam)
+        shipper.wait_settled("copy")
+        check_ecs(check, receiver, copy)
         check.equal(shipper.stop(), 0, "ends well")
         receiver.stop()
 

@@ -12,13 +12,26 @@ import sqlite3
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Iterable
 from typing import Any
 
+import ecs_check
 import worker
 from agent import PATIENCE, program, wait_until, yaml
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden/events/drop-tcp.json"
 SERVING = re.compile(r"metrics at \S+ port (\d+)")
+
+
+def ecs_offences(events: Iterable[dict | str]) -> list[str]:
+    """What is wrong with event lines, by the reference of ECS; of no lines: that."""
+    fields, values = ecs_check.fields_read(), ecs_check.values_read()
+    offences = ["there are no lines"]
+    for number, event in enumerate(events):
+        line = event if isinstance(event, str) else json.dumps(event)
+        wrong = ecs_check.line_check(fields, values, line)
+        offences = (offences if number else []) + [f"{text}: {line[:400]}" for text in wrong]
+    return offences
 
 
 class Seam:
