@@ -228,6 +228,33 @@ static int tell_piece(struct store *store, struct events *events, struct ship_pa
 	return status ? status : cli_finish();
 }
 
+static int take_seq(void *userdata, const struct store_row *row)
+{
+	*(uint64_t *)userdata = row->seq;
+	return 1;
+}
+
+/* What came since: a look at the end of the store, whatever is asked for. */
+static int tell_news(struct store *store, struct events *events, struct ship_parser *parser,
+		     struct table *table)
+{
+	const struct store_query newest = {.newest_first = true, .limit = 1};
+	size_t n;
+
+	usleep(FOLLOW_USEC);
+	if (store_is_gone(store))
+		return cli_fail(1, "the store was set aside or deleted");
+	if (store_rows(store, &newest, take_seq, &events->query.up_to) < 0)
+		return history_fail(store);
+	if (events->query.up_to <= events->query.after)
+		return 0;
+	int status = tell_piece(store, events, parser, table, &n);
+	if (!status && n < PIECE)
+		events->query.after = events->query.up_to;
+	events->query.is_tail = true;
+	return status;
+}
+
 static int tell(struct store *store, struct events *events, struct table *table, bool follows)
 {
 	struct ship_parser *parser;
@@ -239,12 +266,9 @@ static int tell(struct store *store, struct events *events, struct table *table,
 	do {
 		status = tell_piece(store, events, parser, table, &n);
 		n_all += n;
-		if (!status && n < PIECE && follows) {
-			if (store_is_gone(store))
-				status = cli_fail(1, "the store was set aside or deleted");
-			usleep(FOLLOW_USEC);
-		}
-	} while (!status && (follows || (n == PIECE && table->format != TABLE_JSON)));
+	} while (!status && n == PIECE && table->format != TABLE_JSON);
+	while (!status && follows)
+		status = tell_news(store, events, parser, table);
 	ship_parser_free(parser);
 	if (!status && !n_all && table->format <= TABLE_WIDE)
 		fputs("No event of this kind is kept.\n", stderr);

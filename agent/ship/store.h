@@ -101,6 +101,7 @@ typedef int (*store_row_fn)(void *userdata, const struct store_row *row);
 
 struct store_query {
 	uint64_t after;		      /* seq */
+	bool is_tail;		      /* there is little behind it */
 	uint64_t up_to;		      /* seq; 0: no bound */
 	uint64_t from_usec, to_usec;  /* 0: no bound */
 	const char *namespace, *name; /* NULL: any */

@@ -53,15 +53,20 @@ static void read_row(sqlite3_stmt *statement, struct store_row *row)
 		     &row->destination);
 }
 
+/* Where an index leads to few rows, these are sorted afterwards; "+" keeps SQLite, which knows nothing
+ * of how many there are, from walking the whole table only because that is in order. */
 static void make_text(const struct store_query *query, char text[static 768])
 {
+	bool is_few = (query->has_destination || query->name) && !query->is_tail;
+
 	snprintf(text, 768,
 		 "SELECT seq, event.kind, action, time, destination, protocol, port, severity, "
 		 "packets, bytes, line, endpoint.kind, namespace, name, event.id FROM event JOIN "
 		 "endpoint ON "
-		 "event.endpoint = endpoint.id WHERE seq > ?1%s%s%s%s%s%s ORDER BY seq %s LIMIT ?2",
-		 query->up_to ? " AND seq <= ?3" : "", query->from_usec ? " AND time >= ?4" : "",
-		 query->to_usec ? " AND time < ?5" : "",
+		 "event.endpoint = endpoint.id WHERE %sseq > ?1%s%s%s%s%s%s ORDER BY seq %s LIMIT "
+		 "?2",
+		 is_few ? "+" : "", query->up_to ? " AND seq <= ?3" : "",
+		 query->from_usec ? " AND time >= ?4" : "", query->to_usec ? " AND time < ?5" : "",
 		 query->namespace ? " AND namespace = ?6" : "", query->name ? " AND name = ?7" : "",
 		 query->has_destination ? " AND destination BETWEEN ?8 AND ?9" : "",
 		 query->newest_first ? "DESC" : "ASC");
