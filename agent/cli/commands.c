@@ -25,6 +25,13 @@ static const struct cli_option why_options[] = {
 
 static const struct cli_option plan_options[] = {OFFLINE_OPTIONS, {}};
 
+#define TIME_OPTIONS                                                                               \
+	{"since", 0, "TIME", "10m 1h 1d",                                                          \
+	 "From then on: 30m, 2h, 7d ago, or 2026-11-23T15:53:17Z."},                               \
+	{                                                                                          \
+		"until", 0, "TIME", NULL, "Up to then."                                            \
+	}
+
 static const struct cli_option quarantine_options[] = {
 	{"for", 0, "TIME", "15m 1h 4h 1d",
 	 "How long: 30s, 15m, 2h, 7d. Without it until it is released."},
@@ -34,14 +41,11 @@ static const struct cli_option quarantine_options[] = {
 	 "commas."},
 	{"keep-probes", 0, NULL, NULL,
 	 "Processes of this node, the kubelet among them, may still open connections to it."},
+	{"flows", 0, "NUMBER", NULL, "With preview: more than so many denied flows; 100."},
+	{"destinations", 0, "NUMBER", NULL, "With preview: to more than so many addresses; 20."},
+	{"within", 0, "TIME", "1m 10m 1h", "With preview: in such a time; 1m."},
+	TIME_OPTIONS,
 	{}};
-
-#define TIME_OPTIONS                                                                               \
-	{"since", 0, "TIME", "10m 1h 1d",                                                          \
-	 "From then on: 30m, 2h, 7d ago, or 2026-11-23T15:53:17Z."},                               \
-	{                                                                                          \
-		"until", 0, "TIME", NULL, "Up to then."                                            \
-	}
 
 static const struct cli_option events_options[] = {
 	{"follow", 'f', NULL, NULL, "Go on with what happens from now on, until interrupted."},
@@ -96,7 +100,7 @@ const struct command commands[] = {
 	 "name: which pods are decided otherwise, whom a policy opens 0.0.0.0/0 or ::/0 for, and "
 	 "the steps from the rules of now to those of then. Nothing is changed.",
 	 CLI_CONFIG, plan_options, cli_plan},
-	{"quarantine", "ENDPOINT | list", 1, 1, CLI_ENDPOINTS,
+	{"quarantine", "ENDPOINT | list | preview", 1, 1, CLI_ENDPOINTS,
 	 "cut an endpoint off from everything, both ways, at once",
 	 "Cut all traffic of an endpoint in both directions: node-local addresses, neighbours on "
 	 "its "
@@ -106,8 +110,11 @@ const struct command commands[] = {
 	 "is counted, and its event says rule quarantine. The label podfence.io/quarantine on a "
 	 "pod "
 	 "does the same as long as it is there, with the value keep-probes as the option says. "
-	 "podfence quarantine list tells who is in quarantine.",
-	 CLI_AGENT | CLI_OUTPUT | CLI_NAMESPACE, quarantine_options, cli_quarantine},
+	 "podfence quarantine list tells who is in quarantine. podfence quarantine preview says "
+	 "whom a rule of so many denied flows to so many destinations in such a time would have "
+	 "isolated, and when, from the events that podfence-ship keeps; nothing is done. A pod of "
+	 "such a name is named with its namespace.",
+	 CLI_AGENT | CLI_OUTPUT | CLI_NAMESPACE | CLI_STORE, quarantine_options, cli_quarantine},
 	{"release", "ENDPOINT", 1, 1, CLI_ENDPOINTS, "end a quarantine that was set by hand",
 	 "End a quarantine that was set by podfence quarantine. One that a label holds ends with "
 	 "the "

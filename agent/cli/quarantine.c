@@ -10,6 +10,7 @@
 
 #include "cli/agent.h"
 #include "cli/duration.h"
+#include "cli/preview.h"
 #include "cli/quarantine.h"
 
 #define AGENT "io.podfence.Agent."
@@ -176,7 +177,9 @@ static int set(const struct cli *cli)
 
 int cli_quarantine(const struct cli *cli)
 {
-	return strcmp(cli->arguments[0], "list") != 0 ? set(cli) : list(cli);
+	if (!strcmp(cli->arguments[0], "list"))
+		return list(cli);
+	return strcmp(cli->arguments[0], "preview") != 0 ? set(cli) : cli_preview(cli);
 }
 
 int cli_release(const struct cli *cli)
