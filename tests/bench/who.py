@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
-"""`podfence who` over a store of many events beside a jq scan of the same events as JSON lines, and beside
-`podfence events` for one pod. Of every 5,000 events one goes to the address that is asked for.
+"""`podfence who` over a store of many events beside a jq scan of the same events as JSON lines. Of
+every 5,000 events one goes to the address that is asked for.
 
     who.py BUILD-DIRECTORY [EVENTS, else 500000]
 """
