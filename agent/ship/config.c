@@ -5,6 +5,7 @@
  * range, message, podfence-ship.yaml(5)) comes from its row. */
 #include "ship/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@ const char *const ship_kind_names[] = {"file",	       "journald",   "elasticsear
 				       "webhook",      "slack",	     "dingtalk",
 				       "alertmanager", "kubernetes", NULL};
 static const char *const contents[] = {"usual", "events", "alerts", "all", NULL};
+static const char *const actions[] = {"dropped", "rejected", "would-drop", "allowed", NULL};
 static const char *const switches[] = {"off", "on", NULL};
 
 /* path, type, offset, minimum, maximum, default, words, help */
@@ -60,7 +62,7 @@ const struct ship_key ship_output_keys[] = {
 	{"content", SHIP_WORD, OUT(content), 0, 0, "usual", contents,
 	 "Events, alerts or all; usual: events for file, journald, elasticsearch and webhook, "
 	 "alerts for the others."},
-	{"actions", SHIP_LIST, OUT(actions), 0, SHIP_LIST_MAX, "", NULL,
+	{"actions", SHIP_LIST, OUT(actions), 0, SHIP_LIST_MAX, "", actions,
 	 "Only these (dropped, rejected, would-drop, allowed); empty: all."},
 	{"namespaces", SHIP_LIST, OUT(namespaces), 0, SHIP_LIST_MAX, "", NULL,
 	 "Only of these; empty: all."},
@@ -136,6 +138,16 @@ static void store_text(struct reader *reader, char **field, const char *text)
 	*field = copy;
 }
 
+static void say_none_of(struct reader *reader, const char *path, const char *text,
+			const char *const *words)
+{
+	char list[160] = "";
+
+	for (size_t n = 0; *words; words++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s", n ? ", " : "", *words);
+	say(reader, path, "\"%.60s\" is none of %s", text, list);
+}
+
 static void store_word(struct reader *reader, const struct ship_key *key, const char *path,
 		       const char *text, uint32_t *field)
 {
@@ -146,7 +158,14 @@ static void store_word(struct reader *reader, const struct ship_key *key, const 
 	if (key->words[i])
 		*field = i;
 	else
-		say(reader, path, "\"%s\" is none of those allowed", text);
+		say_none_of(reader, path, text, key->words);
+}
+
+static bool is_word(const char *text, const char *const *words)
+{
+	while (*words && strcmp(*words, text) != 0)
+		words++;
+	return *words;
 }
 
 static void store_list(struct reader *reader, const struct ship_key *key, const char *path,
@@ -172,6 +191,8 @@ static void store_list(struct reader *reader, const struct ship_key *key, const 
 					   : "";
 		if (!text[0] || strlen(text) > TEXT_MAX || strpbrk(text, "\r\n"))
 			say(reader, path, "item %zu is not a text of one line", list->n_texts);
+		else if (key->words && !is_word(text, key->words))
+			say_none_of(reader, path, text, key->words);
 		store_text(reader, &list->texts[list->n_texts], text);
 	}
 }
@@ -266,6 +287,23 @@ static const struct ship_key *find_key(const struct ship_key *keys, size_t n, co
 	return NULL;
 }
 
+/* Names become labels of metrics, namespaces of streams parts of requests. */
+static void check_texts(struct reader *reader, const char *place,
+			const struct ship_output_config *output)
+{
+	static const char small[] = "abcdefghijklmnopqrstuvwxyz0123456789._";
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789._-"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+	if (output->name[strspn(output->name, letters)])
+		say(reader, place, "name is not of letters, digits, '.', '_' and '-'");
+	if (output->stream[strspn(output->stream, small)])
+		say(reader, place, "streamNamespace is not of small letters, digits, '.' and '_'");
+	for (size_t i = 0; i < output->headers.n_texts; i++)
+		if (!strchr(output->headers.texts[i], ':'))
+			say(reader, place, "headers[%zu] is not \"Name: value\"", i);
+}
+
 /* What a kind cannot do without. */
 static void check_output(struct reader *reader, const char *place,
 			 struct ship_output_config *output)
@@ -296,7 +334,9 @@ static void read_output(struct reader *reader, size_t index, struct json_object 
 {
 	struct ship_output_config *output = &reader->config->outputs[index];
 	char place[PATH_LEN], path[2 * PATH_LEN];
+	bool was_refused = reader->is_refused;
 
+	reader->is_refused = false;
 	snprintf(place, sizeof(place), "outputs[%zu]", index);
 	store_defaults(reader, ship_output_keys, n_ship_output_keys, output);
 	output->kind = SHIP_OUTPUT_KINDS;
@@ -316,8 +356,11 @@ static void read_output(struct reader *reader, size_t index, struct json_object 
 		else
 			say_unknown(reader, path, word, ship_output_keys, n_ship_output_keys);
 	}
-	if (!reader->has_no_memory)
+	if (!reader->has_no_memory && !reader->is_refused) {
 		check_output(reader, place, output);
+		check_texts(reader, place, output);
+	}
+	reader->is_refused |= was_refused;
 }
 
 static void read_outputs(struct reader *reader, struct json_object *value)
@@ -386,6 +429,16 @@ static int read_document(void *userdata, struct json_object *object, size_t line
 	return 0;
 }
 
+static void check_address(struct reader *reader)
+{
+	const char *text = reader->config->metrics_address;
+	unsigned char bytes[16];
+
+	if (text[0] && inet_pton(AF_INET, text, bytes) != 1 &&
+	    inet_pton(AF_INET6, text, bytes) != 1)
+		say(reader, "metrics.address", "\"%s\" is not an address", text);
+}
+
 int ship_config_parse(const char *name, const char *text, size_t length, struct report *report,
 		      struct ship_config **ret_config)
 {
@@ -398,6 +451,8 @@ int ship_config_parse(const char *name, const char *text, size_t length, struct 
 	int r = reader.has_no_memory
 			? -ENOMEM
 			: yaml_json_parse(name, text, length, report, read_document, &reader);
+	if (r == 0 && !reader.has_no_memory)
+		check_address(&reader);
 	if (reader.has_no_memory)
 		r = -ENOMEM;
 	else if (r > 0 || reader.is_refused)
