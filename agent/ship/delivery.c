@@ -137,20 +137,23 @@ static int fetch(struct delivery *delivery)
 	return r < 0 ? r : delivery->end > delivery->books.cursor;
 }
 
+static void add_batch(struct delivery *delivery)
+{
+	delivery->books.cursor = delivery->end;
+	delivery->books.delivered += delivery->batch.delivered;
+	delivery->books.dead += delivery->batch.dead;
+	delivery->books.dropped += delivery->batch.dropped;
+	delivery->books.filtered += delivery->batch.filtered;
+	delivery->batch = (struct store_output){};
+}
+
 /* All of the batch is settled: into the books. */
 static void settle(struct delivery *delivery)
 {
-	struct store_output next = delivery->books;
-
-	next.cursor = delivery->end;
-	next.delivered += delivery->batch.delivered;
-	next.dead += delivery->batch.dead;
-	next.dropped += delivery->batch.dropped;
-	next.filtered += delivery->batch.filtered;
-	delivery->books = next;
+	add_batch(delivery);
 	clear_items(delivery);
 	/* Where that fails, the store has the books of before, until the next batch. */
-	if (store_output_set(store_of(delivery), delivery->config->name, &next) < 0)
+	if (delivery_carry(delivery) < 0)
 		diag_ship_store(store_problem(store_of(delivery)));
 }
 
@@ -270,6 +273,11 @@ static void apply(struct delivery *delivery, const struct outcome *outcome)
 			delivery->window *= 2;
 		break;
 	case OUTCOME_RETRY: delivery->host++; break;
+	case OUTCOME_ANEW:
+		retry = NULL;
+		for (size_t i = 0; i < delivery->n_sent; i++)
+			delivery->items[delivery->sent[i]].is_anew = true;
+		break;
 	case OUTCOME_DROP:
 	case OUTCOME_SPLIT:
 		retry = NULL;
@@ -469,7 +477,7 @@ static uint64_t limit_wait(struct delivery *delivery)
 
 static void work(struct delivery *delivery)
 {
-	if (delivery->transfer)
+	if (delivery->transfer || !store_of(delivery)) /* the next store's commit goes on */
 		return;
 	if (delivery->end > delivery->books.cursor && is_settled(delivery))
 		settle(delivery);
@@ -543,11 +551,40 @@ int delivery_forget(struct delivery *delivery, uint64_t up_to)
 	return 0;
 }
 
-/* What was not delivered before is not there any more. */
-int delivery_restart(struct delivery *delivery)
+/* What is under way may have been taken already; nobody will know. */
+void delivery_abandon(struct delivery *delivery)
 {
+	struct store *store = store_of(delivery);
+	uint64_t last = store_committed(store);
+
 	delivery->transfer = http_cancel(delivery->transfer);
+	if (delivery->end <= delivery->books.cursor) {
+		delivery->end = delivery->books.cursor;
+		delivery->batch = (struct store_output){};
+	}
+	for (size_t i = 0; i < delivery->n_items; i++)
+		delivery->batch.dropped += !delivery->items[i].is_done;
 	clear_items(delivery);
+	if (delivery->end < last) {
+		const struct store_query query = {.after = delivery->end, .up_to = last};
+		uint64_t before = delivery->batch.dropped + delivery->batch.filtered;
+		/* What cannot be read any more is taken for something it wanted. */
+		if (store_rows(store, &query, count_row, delivery) < 0)
+			diag_ship_store(store_problem(store));
+		uint64_t counted = delivery->batch.dropped + delivery->batch.filtered - before;
+		delivery->batch.dropped += last - delivery->end - counted;
+		delivery->end = last;
+	}
+	add_batch(delivery);
+}
+
+int delivery_carry(struct delivery *delivery)
+{
+	return store_output_set(store_of(delivery), delivery->config->name, &delivery->books);
+}
+
+static int open_books(struct delivery *delivery)
+{
 	int r = store_output_get(store_of(delivery), delivery->config->name, &delivery->books);
 	delivery->end = delivery->books.cursor;
 	uint64_t first = store_first(store_of(delivery));
@@ -588,7 +625,7 @@ int delivery_new(const struct delivery_context *context, const struct ship_outpu
 		r = sd_event_add_time_relative(context->loop, &delivery->timer, CLOCK_MONOTONIC, 0,
 					       PAUSE_USEC, on_timer, delivery);
 	if (r >= 0 && *context->store)
-		r = delivery_restart(delivery);
+		r = open_books(delivery);
 	if (r < 0) {
 		delivery_free(delivery);
 		return r;

@@ -24,7 +24,7 @@ struct delivery_item {
 	char *line;
 	char id[DELIVERY_ID_MAX + 1]; /* "": none, or none that may stand in a request */
 	struct json_object *tree;     /* where the kind asks for one */
-	bool is_done;
+	bool is_done, is_anew;
 };
 
 struct delivery_request {
@@ -95,7 +95,9 @@ void delivery_kick(struct delivery *delivery);
 void delivery_reopen(struct delivery *delivery); /* SIGHUP */
 /* Events up to there are about to be deleted. */
 PF_MUST_CHECK int delivery_forget(struct delivery *delivery, uint64_t up_to);
-/* The store is another one, which begins anew. */
-PF_MUST_CHECK int delivery_restart(struct delivery *delivery);
+/* The store is about to be another one: what of it was not delivered is dropped. The books stay. */
+void delivery_abandon(struct delivery *delivery);
+/* And into the other one with them, which has no events yet. */
+PF_MUST_CHECK int delivery_carry(struct delivery *delivery);
 /* A secret of a file: its first line. 0 or a negative errno. */
 PF_MUST_CHECK int delivery_secret(const char *path, char **ret_text);

@@ -146,44 +146,61 @@ static void say_set_aside(struct ship *ship, const char *name)
 	add_own(ship, &ship->line);
 }
 
-static int open_store(struct ship *ship)
+static int open_store(struct ship *ship, char **ret_set_aside)
 {
 	const struct store_options options = {
 		.directory = ship->config->store_directory,
 		.bytes_max = (uint64_t)ship->config->store_mebibytes << 20,
 		.age_max_usec = (uint64_t)ship->config->store_hours * 3600000000ull,
+		.is_unwanted = ship->has_no_store,
 	};
-	char *set_aside = NULL;
-	int r = store_open(&options, &ship->store, &set_aside);
+	int r = store_open(&options, &ship->store, ret_set_aside);
 
 	if (r < 0)
 		ship->store = NULL;
-	else if (set_aside)
-		say_set_aside(ship, set_aside);
-	free(set_aside);
 	return r;
 }
 
-/* Without a store events are counted as lost; the next tick tries again. */
+static void abandon_store(struct ship *ship)
+{
+	if (!ship->store)
+		return;
+	for (size_t i = 0; i < ship->n_deliveries; i++)
+		delivery_abandon(ship->deliveries[i]);
+	ship->carried = store_committed(ship->store);
+	ship->store = store_free(ship->store);
+	ship->has_no_store = true;
+}
+
+/* Another one, with the outputs' books of the one before. While there is none events are counted as
+ * lost; the next tick tries again. */
 static void restart_store(struct ship *ship)
 {
-	ship->store = store_free(ship->store);
-	int r = open_store(ship);
+	char *set_aside = NULL;
 
+	abandon_store(ship);
+	int r = open_store(ship, &set_aside);
 	if (r < 0) {
 		snprintf(ship->store_problem, sizeof(ship->store_problem), "%s", strerror(-r));
+		free(set_aside);
 		return;
 	}
+	ship->has_no_store = false;
+	store_continue(ship->store, ship->carried);
 	for (size_t i = 0; i < ship->n_deliveries; i++)
-		if (delivery_restart(ship->deliveries[i]) < 0)
+		if (delivery_carry(ship->deliveries[i]) < 0)
 			diag_ship_store(store_problem(ship->store));
+	say_set_aside(ship, set_aside ? set_aside : "deleted");
+	free(set_aside);
 }
 
 static void trim(struct ship *ship)
 {
 	for (int i = 0; i < TRIMS_PER_TICK && ship->store; i++) {
 		uint64_t first = store_first(ship->store);
-		uint64_t up_to = store_excess(ship->store, clock_usec(CLOCK_REALTIME));
+		uint64_t now = steady_now(&ship->steady, clock_usec(CLOCK_REALTIME),
+					  now_monotonic());
+		uint64_t up_to = store_excess(ship->store, now);
 		int r = 0;
 		if (!up_to)
 			return;
@@ -220,9 +237,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	if (!ship->store) {
 		restart_store(ship);
 	} else if (store_is_gone(ship->store)) {
+		ship_commit(ship);
 		restart_store(ship);
-		if (ship->store)
-			say_set_aside(ship, "deleted");
 	}
 	ship_commit(ship);
 	trim(ship);
@@ -314,7 +330,11 @@ static int start(struct ship *ship)
 		return r;
 	if (mkdir(ship->config->store_directory, 0750) < 0 && errno != EEXIST)
 		diag_cannot("make store.directory", -errno);
-	r = open_store(ship);
+	char *set_aside = NULL;
+	r = open_store(ship, &set_aside);
+	if (r == 0 && set_aside)
+		say_set_aside(ship, set_aside);
+	free(set_aside);
 	if (r < 0) {
 		diag_cannot("open the store (store.directory)", r);
 		return r;

@@ -13,6 +13,7 @@
 #include "ship/delivery.h"
 #include "ship/event.h"
 #include "ship/own_event.h"
+#include "ship/steady.h"
 #include "ship/store.h"
 
 /* The running shipper: one thread, one loop.
@@ -70,6 +71,9 @@ struct ship {
 	uint64_t started_usec;
 	size_t n_uncommitted, n_own; /* since the last commit; ours among them */
 	uint64_t set_aside;
+	uint64_t carried;  /* number of the last event of the store before this one */
+	bool has_no_store; /* it was damaged or deleted; the next one has to begin anew */
+	struct steady steady;
 	struct buffer line;
 	sd_event_source *commit_timer, *tick, *hangup;
 	struct ship_http *server;

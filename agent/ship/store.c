@@ -242,10 +242,12 @@ struct store *store_free(struct store *store)
 	return NULL;
 }
 
-/* events.db, -wal and -shm to events.db.damaged-TIME...; one of the three may be missing. */
+/* events.db, -wal and -shm to events.db.damaged-TIME...; one of the three may be missing. No name
+ * where there is no file. */
 static int set_aside(struct store *store, char **ret_name)
 {
 	static const char *const parts[] = {"", "-wal", "-shm"};
+	bool is_there = access(store->path, F_OK) == 0;
 	char *from, *to, *name;
 
 	if (asprintf(&name, "%s.damaged-%lld", store->path, (long long)time(NULL)) < 0)
@@ -259,6 +261,10 @@ static int set_aside(struct store *store, char **ret_name)
 			free(to);
 		}
 		free(from);
+	}
+	if (!is_there) {
+		free(name);
+		name = NULL;
 	}
 	*ret_name = name;
 	return 0;
@@ -289,8 +295,11 @@ int store_open(const struct store_options *options, struct store **ret_store, ch
 		return r;
 	store->bytes_max = options->bytes_max;
 	store->age_max_usec = options->age_max_usec;
-	r = open_database(store, flags);
-	if (r < 0 && store->is_damaged) {
+	if (options->is_unwanted)
+		r = set_aside(store, ret_set_aside);
+	if (r == 0)
+		r = open_database(store, flags);
+	if (r < 0 && store->is_damaged && !*ret_set_aside) {
 		close_database(store);
 		store->is_damaged = false;
 		r = set_aside(store, ret_set_aside);
@@ -319,6 +328,14 @@ int store_open_to_read(const char *directory, struct store **ret_store)
 	}
 	*ret_store = store;
 	return 0;
+}
+
+void store_continue(struct store *store, uint64_t last)
+{
+	if (store->first <= store->last || store->last >= last)
+		return;
+	store->last = store->committed = last;
+	store->first = store->committed_first = last + 1;
 }
 
 bool store_is_gone(const struct store *store)

@@ -38,6 +38,7 @@ struct store_options {
 	const char *directory;
 	uint64_t bytes_max; /* of pages in use */
 	uint64_t age_max_usec;
+	bool is_unwanted; /* what is there now is set aside, good or not */
 };
 
 /* Opens or makes it. One that is damaged, or of a later version, is set aside under another name,
@@ -45,6 +46,8 @@ struct store_options {
 PF_MUST_CHECK int store_open(const struct store_options *options, struct store **ret_store,
 			     char **ret_set_aside);
 struct store *store_free(struct store *store); /* without a commit; NULL is fine */
+/* Of one without events: numbers go on behind `last`, as those of the one before. */
+void store_continue(struct store *store, uint64_t last);
 /* Why the last call failed. */
 const char *store_problem(const struct store *store);
 /* The file was deleted or replaced under us. */
