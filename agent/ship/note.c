@@ -254,10 +254,15 @@ void note_alertmanager(struct json_object *const *trees, size_t n, const char *c
 	json_array_end(&json);
 }
 
+/* A series is of two at least. */
 static void add_series(struct json *json, struct json_object *tree)
 {
+	uint64_t count = ship_number(tree, "podfence.alert.events_total");
+
+	if (count < 2)
+		return;
 	json_object_begin(json, "series");
-	json_uint(json, "count", ship_number(tree, "podfence.alert.events_total"));
+	json_uint(json, "count", count > INT32_MAX ? INT32_MAX : count);
 	json_string(json, "lastObservedTime", ship_text(tree, "event.end"));
 	json_object_end(json);
 }
@@ -295,6 +300,7 @@ static void add_kubernetes(struct json *json, struct json_object *tree, const ch
 	json_string(json, "type", "Warning");
 	json_string(json, "note", note);
 	add_regarding(json, tree);
+	add_series(json, tree);
 }
 
 /* Names of namespaces and pods go into a path: they are of letters, digits, '-' and '.'. */
@@ -304,7 +310,8 @@ static bool is_name(const char *text)
 	       strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-.") == strlen(text);
 }
 
-int note_kubernetes(struct json_object *tree, struct note_kubernetes *ret_note, struct buffer *body)
+int note_kubernetes(struct json_object *tree, bool is_anew, struct note_kubernetes *ret_note,
+		    struct buffer *body)
 {
 	const char *namespace = ship_text(tree, "kubernetes.namespace");
 	const char *pod = ship_text(tree, "kubernetes.pod.name");
@@ -314,7 +321,7 @@ int note_kubernetes(struct json_object *tree, struct note_kubernetes *ret_note, 
 
 	if (!is_name(namespace) || !is_name(pod) || !strcmp(state, "resolved"))
 		return NOTE_E_NOT_FOR_IT;
-	ret_note->is_patch = !strcmp(state, "summary");
+	ret_note->is_patch = !strcmp(state, "summary") && !is_anew;
 	snprintf(name, sizeof(name), "%s.%.32s", pod,
 		 ship_text(tree, ship_text(tree, "podfence.alert.fingerprint")[0]
 					 ? "podfence.alert.fingerprint"

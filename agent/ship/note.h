@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: podfence authors */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
@@ -25,8 +26,9 @@ struct note_kubernetes {
 enum {
 	NOTE_E_NOT_FOR_IT = 1, /* is about nothing that has an object */
 };
-PF_MUST_CHECK int note_kubernetes(struct json_object *tree, struct note_kubernetes *ret_note,
-				  struct buffer *body);
+/* is_anew: what would be changed is not there. */
+PF_MUST_CHECK int note_kubernetes(struct json_object *tree, bool is_anew,
+				  struct note_kubernetes *ret_note, struct buffer *body);
 
 /* DingTalk: base64(HMAC-SHA256(secret, "TIMESTAMP\nSECRET")), escaped for a URL. */
 PF_MUST_CHECK int sign_dingtalk(const char *secret, uint64_t timestamp_ms, char sign[static 160]);

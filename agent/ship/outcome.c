@@ -12,11 +12,9 @@
 
 #include "ship/event.h"
 
-#define SLOW_SECONDS	  60
-#define DINGTALK_BUSY	  -1
-#define DINGTALK_REFUSED  310000 /* keyword, signature, address */
-#define DINGTALK_TOO_FAST 130101
-#define RETRY_AFTER_MAX	  3600u
+#define SLOW_SECONDS	60
+#define DINGTALK_PAUSE	600 /* it refuses a robot for ten minutes */
+#define RETRY_AFTER_MAX 3600u
 
 PF_PRINTF(3, 4)
 static struct outcome make(enum outcome_what what, unsigned wait, const char *format, ...)
@@ -97,6 +95,32 @@ struct outcome outcome_of_elastic(const struct reply *reply, size_t n_items, str
 	return outcome;
 }
 
+/* What DingTalk says of the robot and not of the message: waits, in seconds; 0: by backoff. */
+static const struct {
+	int64_t code;
+	unsigned wait_seconds;
+} dingtalk_codes[] = {
+	{-1, 0},		  /* busy */
+	{130101, DINGTALK_PAUSE}, /* too many messages */
+	{410100, DINGTALK_PAUSE},
+	{300001, SLOW_SECONDS}, /* no such token */
+	{310000, SLOW_SECONDS}, /* keyword, signature or address are not as the robot wants */
+	{400101, SLOW_SECONDS}, /* the token is none */
+	{400102, SLOW_SECONDS}, /* the robot is stopped */
+	{400106, SLOW_SECONDS}, /* the robot is gone */
+};
+
+static struct outcome judge_errcode(int64_t code, const char *message)
+{
+	if (code == 0)
+		return make(OUTCOME_OK, 0, "errcode 0");
+	for (size_t i = 0; i < sizeof(dingtalk_codes) / sizeof(dingtalk_codes[0]); i++)
+		if (dingtalk_codes[i].code == code)
+			return make(OUTCOME_RETRY, dingtalk_codes[i].wait_seconds,
+				    "errcode %lld: %.60s", (long long)code, message);
+	return make(OUTCOME_DROP, 0, "errcode %lld: %.60s", (long long)code, message);
+}
+
 struct outcome outcome_of_dingtalk(const struct reply *reply)
 {
 	struct outcome outcome = outcome_of_http(reply);
@@ -105,18 +129,10 @@ struct outcome outcome_of_dingtalk(const struct reply *reply)
 		return outcome;
 	struct json_object *tree = json_tokener_parse(reply->body);
 	struct json_object *code = ship_find(tree, "errcode");
-	int64_t number = json_object_get_int64(code);
 	if (!json_object_is_type(code, json_type_int))
 		outcome = make(OUTCOME_RETRY, 0, "the reply has no errcode");
-	else if (number == DINGTALK_TOO_FAST)
-		outcome = make(OUTCOME_RETRY, 600, "errcode %lld", (long long)number);
-	else if (number == DINGTALK_BUSY)
-		outcome = make(OUTCOME_RETRY, 0, "errcode %lld", (long long)number);
-	else if (number == DINGTALK_REFUSED)
-		outcome = make(OUTCOME_DROP, 0, "errcode 310000: %.60s", ship_text(tree, "errmsg"));
-	else if (number != 0)
-		outcome = make(OUTCOME_DROP, 0, "errcode %lld: %.50s", (long long)number,
-			       ship_text(tree, "errmsg"));
+	else
+		outcome = judge_errcode(json_object_get_int64(code), ship_text(tree, "errmsg"));
 	json_object_put(tree);
 	return outcome;
 }
@@ -127,6 +143,8 @@ struct outcome outcome_of_kubernetes(const struct reply *reply, bool is_patch)
 
 	if (reply->error)
 		return outcome;
+	if (is_patch && reply->status == 404) /* the API server keeps Events for an hour */
+		return make(OUTCOME_ANEW, 0, "HTTP 404");
 	if (!is_patch && reply->status == 409) /* it is there already */
 		return make(OUTCOME_OK, 0, "HTTP 409");
 	if (reply->status == 404 || outcome.what == OUTCOME_SPLIT)

@@ -15,6 +15,7 @@ enum outcome_what {
 	OUTCOME_RETRY, /* later: after wait_seconds, 0: by backoff */
 	OUTCOME_DROP,  /* this will never be taken */
 	OUTCOME_SPLIT, /* too much, or something in it is wrong: the half of it; one alone: drop */
+	OUTCOME_ANEW,  /* what was to be changed is gone: it is made anew, at once */
 };
 
 struct outcome {

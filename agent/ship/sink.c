@@ -235,7 +235,7 @@ static int build_kubernetes(struct delivery *delivery, struct delivery_item *con
 			    struct delivery_request *request)
 {
 	struct note_kubernetes note;
-	int r = note_kubernetes(items[0]->tree, &note, &delivery->body);
+	int r = note_kubernetes(items[0]->tree, items[0]->is_anew, &note, &delivery->body);
 
 	if (r != 0)
 		return r;
