@@ -33,9 +33,11 @@ int table_init(const struct cli *cli, struct table *table)
 {
 	const char *format = cli_value(cli, "output");
 
-	table->format = TABLE_TABLE;
-	table->has_titles = !cli_has(cli, "no-headers");
-	table->has_colours = table_wants_colours(stdout);
+	*table = (struct table){
+		.format = TABLE_TABLE,
+		.has_titles = !cli_has(cli, "no-headers"),
+		.has_colours = table_wants_colours(stdout),
+	};
 	if (!format)
 		return 0;
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)

@@ -38,7 +38,7 @@ struct table {
 	bool has_colours;
 };
 
-/* From -o, --no-headers and the terminal. 0, or 2 after a message. */
+/* From -o, --no-headers and the terminal, without columns yet. 0, or 2 after a message. */
 PF_MUST_CHECK int table_init(const struct cli *cli, struct table *table);
 /* `items`: an array. 0 or -ENOMEM. */
 PF_MUST_CHECK int table_print(struct table *table, struct json_object *items, FILE *stream);
