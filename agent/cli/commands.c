@@ -86,14 +86,14 @@ const struct command commands[] = {
 	 "is behind them, and cut them off. DESTINATION is ADDRESS or NETWORK, with ports as in "
 	 "why. Exit status 1: nobody is known to have tried.",
 	 CLI_AGENT | CLI_OUTPUT | CLI_STORE, who_options, cli_who},
-	{"why", "ENDPOINT DESTINATION", 2, 2, NULL,
+	{"why", "ENDPOINT DESTINATION", 2, 2, CLI_ENDPOINTS,
 	 "say what a pod's packet to a destination meets, and because of what",
-	 "Say what a packet of the pod NAMESPACE/NAME to ADDRESS[:PORT[/PROTOCOL]] meets: allowed, "
-	 "audited, denied or internal (not judged), by which tier, policy and rule, and where that "
-	 "is defined. It decides as the agent does, on what the configuration, the policies and "
-	 "what was kept of the API say; neither the agent nor the API server is asked. Exit status "
-	 "1: denied.",
-	 CLI_CONFIG | CLI_NAMESPACE, why_options, cli_why},
+	 "Say what a packet of NAMESPACE/NAME or unit:NAME to ADDRESS[:PORT[/PROTOCOL]] meets: "
+	 "allowed, audited, denied, quarantined, or internal (not judged), by which tier, policy "
+	 "and rule, and where that is defined. The running agent is asked. Where none runs, or "
+	 "--config, --pods, --policies or --labels is given, the same is decided on what the "
+	 "configuration, the policies and what was kept of the API say. Exit status 1: denied.",
+	 CLI_CONFIG | CLI_AGENT | CLI_OUTPUT | CLI_NAMESPACE, why_options, cli_why},
 	{"plan", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
 	 "say what policies would change if they were applied",
 	 "Say what the policies of these files would change, in the place of those of the same "

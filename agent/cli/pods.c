@@ -36,6 +36,7 @@ static const struct table_column columns[] = {
 	{"LINKS", "links", true, NULL, NULL},
 	{"WORKLOAD", NULL, true, make_workload, NULL},
 	{"CGROUP", "cgroup", true, NULL, NULL},
+	{"POLICIES", "policies", true, NULL, NULL},
 	{"LABELS", "labels", true, NULL, NULL},
 	{"REASON", "reason", false, NULL, NULL},
 };

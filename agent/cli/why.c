@@ -1,112 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * podfence why: what a pod's packet to a destination would meet, and because of what. It decides with the same
- * functions as the agent, on what the files of the node say. */
+ * podfence why: what a packet to a destination would meet, and because of what: asked of the agent, or decided with
+ * the same functions on what the files of the node say. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/address_text.h"
+#include "cli/agent.h"
+#include "cli/answer.h"
 #include "cli/destination.h"
 #include "cli/offline.h"
-#include "policy/classify.h"
-#include "policy/ruling_text.h"
-
-static const char *const verdicts[] = {
-	[RULING_ALLOW] = "allowed",
-	[RULING_AUDIT] = "audited",
-	[RULING_DENY] = "denied",
-};
-
-struct answer {
-	const struct endpoint *endpoint;
-	const struct decision *decision;
-	struct policy_packet packet;
-	struct destination_facts facts;
-	bool is_judged;
-	struct ruling ruling;
-};
-
-static void line(const char *title, const char *text)
-{
-	printf("  %-12s %s\n", title, text);
-}
-
-static void print_unjudged(const struct answer *answer)
-{
-	bool is_internal = answer->facts.class == DESTINATION_INTERNAL;
-	char network[PF_PREFIX_TEXT];
-
-	printf("%s: not judged\n", is_internal ? "internal" : "local");
-	printf("  %-12s %s (%s%s%s)\n", "network",
-	       pf_prefix_format(&answer->facts.network, network), answer->facts.origin,
-	       answer->facts.source[0] ? ", " : "", answer->facts.source);
-	if (is_internal)
-		line("note", "what stays inside the cluster is the CNI plugin's work");
-}
-
-static void print_policy(const struct ruling *ruling)
-{
-	const struct policy *policy = ruling->policy;
-
-	if (policy->tier == POLICY_TIER_AGENT)
-		return; /* the sentence names its key */
-	printf("  %-12s %s %s%s%s, tier %s\n", "policy", policy_kind(policy), policy->namespace,
-	       policy->namespace[0] ? "/" : "", policy->name, policy_tier_name(policy->tier));
-	if (ruling->rule)
-		printf("  %-12s egress[%zu]%s%s%s\n", "rule", ruling_rule_index(ruling),
-		       ruling->rule->name[0] ? " (" : "", ruling->rule->name,
-		       ruling->rule->name[0] ? ")" : "");
-	line("defined in", policy->origin);
-}
-
-static void print_selecting(const struct decision *decision)
-{
-	for (size_t i = 0; i < decision->n_policies; i++) {
-		const struct policy *policy = decision->policies[i];
-		printf("  %-12s %s %s%s%s", i ? "" : "selected by", policy_kind(policy),
-		       policy->namespace, policy->namespace[0] ? "/" : "", policy->name);
-		if (policy->tier != POLICY_TIER_NETWORK_POLICY)
-			printf(" (%s, priority %d)", policy_tier_name(policy->tier),
-			       (int)policy->priority);
-		puts(policy->is_audit ? ", in audit" : "");
-	}
-	if (!decision->n_policies)
-		line("selected by", "no policy");
-}
-
-static void print_judged(const struct answer *answer)
-{
-	static const char *const modes[] = {"audit", "deny", "off"};
-	char reason[RULING_REASON_MAX];
-
-	puts(verdicts[answer->ruling.verdict]);
-	line("why", ruling_reason(&answer->ruling, reason));
-	if (answer->facts.class == DESTINATION_METADATA)
-		line("note", "a cloud metadata address: judged whatever network it lies in");
-	if (answer->ruling.policy)
-		print_policy(&answer->ruling);
-	print_selecting(answer->decision);
-	printf("  %-12s %s%s\n", "default", modes[answer->decision->mode],
-	       answer->decision->has_ceiling ? ", a NetworkPolicy may not widen it" : "");
-}
-
-static void print(const struct answer *answer, const char *destination)
-{
-	const struct pod *pod = answer->endpoint->pod;
-	char address[PF_ADDRESS_TEXT];
-
-	printf("%s/%s (%s) to %s: ", pod->namespace, pod->name,
-	       pod->is_host_network ? "host pod" : "pod", destination);
-	if (answer->is_judged)
-		print_judged(answer);
-	else
-		print_unjudged(answer);
-	if (answer->facts.is_translated)
-		printf("  %-12s inside a NAT64 prefix: judged as %s\n", "note",
-		       pf_address_format(&answer->facts.address, address));
-}
+#include "policy/answer.h"
 
 /* "key=value,key=value" */
 static int parse_labels(const char *text, struct label_list *labels)
@@ -151,7 +56,9 @@ static int add_hypothetical(const struct cli *cli, struct offline *offline, cons
 	return offline_add_pod(offline, pod) < 0 ? cli_fail(2, "out of memory") : 0;
 }
 
-static int decide(const struct cli *cli, struct offline *offline, struct answer *answer)
+/* What the files of the node say. */
+static int decide(const struct cli *cli, struct offline *offline,
+		  const struct policy_packet *packet, struct answer *answer)
 {
 	const char *name = cli->arguments[0];
 	int status = cli_value(cli, "labels") ? add_hypothetical(cli, offline, name) : 0;
@@ -160,35 +67,125 @@ static int decide(const struct cli *cli, struct offline *offline, struct answer 
 		return status;
 	if (offline_decide(offline) < 0)
 		return cli_fail(2, "out of memory");
-	answer->endpoint = offline_find(cli, offline, name);
-	if (!answer->endpoint)
+	const struct endpoint *endpoint = offline_find(cli, offline, name);
+	if (!endpoint)
 		return 2;
-	answer->decision = decisions_of(offline->decisions, &offline->snapshot, answer->endpoint);
-	destination_classify(offline->config, offline->networks, &answer->packet, &answer->facts);
-	answer->is_judged = answer->facts.class == DESTINATION_EXTERNAL ||
-			    answer->facts.class == DESTINATION_METADATA;
-	if (answer->is_judged)
-		decision_judge(answer->decision, &answer->packet, &offline->config->network.nat64,
-			       &answer->ruling);
+	const struct answer_input input = {
+		.config = offline->config,
+		.networks = offline->networks,
+		.endpoint = endpoint,
+		.decision = decisions_of(offline->decisions, &offline->snapshot, endpoint),
+		.packet = *packet,
+	};
+	answer_make(&input, answer);
 	return 0;
+}
+
+static int write_answer(const struct answer *answer, struct json_object **ret_answer)
+{
+	struct buffer buffer = BUFFER_INIT;
+	struct json json;
+
+	json_init(&json, &buffer);
+	json_object_begin(&json, NULL);
+	answer_write(answer, &json);
+	json_object_end(&json);
+	buffer_add_char(&buffer, '\0');
+	*ret_answer = buffer.is_broken ? NULL : json_tokener_parse(buffer.bytes);
+	buffer_done(&buffer);
+	return *ret_answer ? 0 : cli_fail(1, "out of memory");
+}
+
+static int ask_files(const struct cli *cli, const struct policy_packet *packet,
+		     struct json_object **ret_answer)
+{
+	struct offline offline = {};
+	struct answer answer;
+	int status = offline_read(cli, &offline);
+
+	if (!status)
+		status = decide(cli, &offline, packet, &answer);
+	if (!status)
+		status = write_answer(&answer, ret_answer);
+	offline_done(&offline);
+	return status;
+}
+
+static int ask_agent(const struct cli *cli, const struct policy_packet *packet,
+		     struct json_object **ret_answer)
+{
+	struct buffer parameters = BUFFER_INIT;
+	struct agent_endpoint endpoint;
+	struct json_object *reply;
+	struct json json;
+	int status = agent_endpoint(cli, cli->arguments[0], &endpoint);
+
+	if (status)
+		return status;
+	json_init(&json, &parameters);
+	json_object_begin(&json, NULL);
+	json_string(&json, "namespace", endpoint.namespace);
+	json_string(&json, "name", endpoint.name);
+	json_address(&json, "destination", &packet->destination);
+	json_uint(&json, "protocol", packet->protocol);
+	if (packet->has_port)
+		json_uint(&json, "port", packet->port);
+	json_object_end(&json);
+	buffer_add_char(&parameters, '\0');
+	status = parameters.is_broken
+			 ? cli_fail(1, "out of memory")
+			 : agent_ask(cli, "io.podfence.Agent.Why", parameters.bytes, &reply);
+	buffer_done(&parameters);
+	if (status)
+		return status;
+	*ret_answer = json_object_get(table_value(reply, "answer"));
+	json_object_put(reply);
+	return *ret_answer ? 0 : cli_fail(1, "podfenced answered with what is no reply");
+}
+
+/* The agent knows best what holds now; whoever names files, or a pod that is not there, asks these. */
+static bool wants_agent(const struct cli *cli)
+{
+	static const char *const files[] = {"config", "pods", "policies", "labels"};
+
+	if (cli_has(cli, "socket"))
+		return true;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (cli_has(cli, files[i]))
+			return false;
+	return agent_is_there(cli);
+}
+
+static int print(const struct cli *cli, struct json_object *answer)
+{
+	const char *verdict = json_object_get_string(table_value(answer, "verdict"));
+	struct table table = {};
+	int status = table_init(cli, &table);
+
+	if (status)
+		return status;
+	if (table.format == TABLE_JSON || table.format == TABLE_JSONL)
+		puts(json_object_to_json_string_ext(
+			answer, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	else
+		answer_print(answer, cli->arguments[1], stdout);
+	status = cli_finish();
+	bool is_denied = verdict && (!strcmp(verdict, "denied") || !strcmp(verdict, "quarantined"));
+	return status ? status : is_denied;
 }
 
 int cli_why(const struct cli *cli)
 {
-	struct offline offline = {};
-	struct answer answer = {};
-	int status = cli_destination(cli->arguments[1], &answer.packet);
+	struct policy_packet packet;
+	struct json_object *answer;
+	int status = cli_destination(cli->arguments[1], &packet);
 
 	if (!status)
-		status = offline_read(cli, &offline);
-	if (!status)
-		status = decide(cli, &offline, &answer);
-	if (!status) {
-		print(&answer, cli->arguments[1]);
-		status = cli_finish();
-		if (!status && answer.is_judged && answer.ruling.verdict == RULING_DENY)
-			status = 1;
-	}
-	offline_done(&offline);
+		status = wants_agent(cli) ? ask_agent(cli, &packet, &answer)
+					  : ask_files(cli, &packet, &answer);
+	if (status)
+		return status;
+	status = print(cli, answer);
+	json_object_put(answer);
 	return status;
 }

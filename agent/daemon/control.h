@@ -25,6 +25,14 @@ struct control_endpoints {
 int control_start_endpoints(struct control_request *request);
 int control_list_endpoints(struct control_request *request, struct json *reply);
 
+/* control_why.c */
+struct control_why {
+	const char *namespace, *name, *destination;
+	uint64_t protocol, port;
+};
+int control_start_why(struct control_request *request);
+int control_why(struct control_request *request, struct json *reply);
+
 /* control_quarantine.c. What is asked for, and how often the rules had been made then. */
 struct control_quarantine {
 	const char *namespace, *name, *reason;

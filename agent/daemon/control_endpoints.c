@@ -11,6 +11,7 @@
 
 #include "base/near.h"
 #include "control/call.h"
+#include "policy/ruling_text.h"
 
 #define PIECE	     50
 #define NEAR_MAX     5
@@ -115,6 +116,22 @@ static void add_pod_facts(struct json *json, const struct pod *pod)
 	add_labels(json, pod);
 }
 
+static void add_policies(struct json *json, const struct daemon *daemon,
+			 const struct endpoint *endpoint)
+{
+	const struct decision *decision =
+		daemon->decisions ? decisions_of(daemon->decisions, daemon->snapshot, endpoint)
+				  : NULL;
+	char name[RULING_NAME_MAX];
+
+	json_array_begin(json, "policies");
+	for (size_t i = 0; decision && i < decision->n_policies; i++) {
+		const struct ruling ruling = {.policy = decision->policies[i]};
+		json_string(json, NULL, ruling_name(&ruling, name));
+	}
+	json_array_end(json);
+}
+
 static void add_endpoint(struct json *json, const struct daemon *daemon,
 			 const struct endpoint *endpoint)
 {
@@ -145,6 +162,7 @@ static void add_endpoint(struct json *json, const struct daemon *daemon,
 	json_string(json, "coverage", coverages[endpoint->coverage]);
 	json_string(json, "reason", if_set(endpoint->reason));
 	json_string(json, "quarantine", origins[quarantine_terms(list, endpoint).origin]);
+	add_policies(json, daemon, endpoint);
 	json_uint(json, "index", endpoint->index);
 	json_uint(json, "cgroup", endpoint->cgroup);
 	add_addresses(json, endpoint);

@@ -14,7 +14,7 @@ import netns
 import tap
 import varlink
 from agent import Agent, program, wait_until
-from lab import Lab
+from lab import EXTERNAL4, EXTERNAL6, INTERNAL4, Lab
 from worker import NOBODY, Worker
 
 AGENT = "io.podfence.Agent."
@@ -84,6 +84,32 @@ def check_endpoints(check: tap.Tap, lab: Lab, agent: Agent) -> None:
                     "a long list without \"more\" is refused, not cut")
 
 
+def check_why(check: tap.Tap, lab: Lab, agent: Agent) -> None:
+    """Asked of the agent: the same words as of files, and what only it knows."""
+    cases = [("routed", EXTERNAL4, "denied", 1), ("host", EXTERNAL6, "denied", 1),
+             ("routed", INTERNAL4, "internal", 0), ("bridged", "224.0.0.1", "local", 0)]
+    for name, address, verdict, expected in cases:
+        status, said, wrong = agent.podfence("why", name, address, "-n", "shop", "-o", "json")
+        check.equal((status, json.loads(said or "{}").get("verdict"), wrong),
+                    (expected, verdict, ""), f"why {name} {address}: {verdict}")
+    status, said, _ = agent.podfence("why", "shop/routed", f"[{EXTERNAL6}]:443/tcp")
+    check.equal((status, said.splitlines()[0]),
+                (1, f"shop/routed (pod) to [{EXTERNAL6}]:443/tcp: denied"), "why, for a person")
+    agent.podfence("quarantine", "shop/routed")
+    status, said, _ = agent.podfence("why", "shop/routed", INTERNAL4)
+    check.equal((status, said.splitlines()[0]),
+                (1, f"shop/routed (pod) to {INTERNAL4}: denied: quarantined"),
+                "why knows of a quarantine")
+    agent.podfence("release", "shop/routed")
+    status, said, wrong = agent.podfence("why", "shop/ruoted", EXTERNAL4)
+    check.check(status == 1 and "did you mean shop/routed" in wrong, "why, a name that is near",
+                wrong)
+    status, said, wrong = agent.podfence("why", "--labels", "a=b", "shop/new", EXTERNAL4,
+                                         "--config", str(agent.config))
+    check.equal((status, said.splitlines()[0]), (1, f"shop/new (pod) to {EXTERNAL4}: denied"),
+                "a pod that is not there is asked of the files", wrong)
+
+
 def check_wrong_calls(check: tap.Tap, agent: Agent) -> None:
     wrong = [
         ("org.example.Nothing.Do", {}, "InterfaceNotFound"),
@@ -95,6 +121,11 @@ def check_wrong_calls(check: tap.Tap, agent: Agent) -> None:
         (AGENT + "ListEndpoints", {"namespace": "x" * 254}, "InvalidParameter"),
         (AGENT + "ListEndpoints", {"name": "a\0b"}, "InvalidParameter"),
         (AGENT + "ListEndpoints", {"unresolved": "yes"}, "InvalidParameter"),
+        (AGENT + "Why", {"namespace": "shop", "name": "routed"}, "InvalidParameter"),
+        (AGENT + "Why", {"namespace": "shop", "name": "routed", "destination": "here"},
+         "InvalidParameter"),
+        (AGENT + "Why", {"namespace": "shop", "name": "routed", "destination": EXTERNAL4,
+                         "port": 65536}, "InvalidParameter"),
     ]
     said = errors_of(agent, *[(name, parameters) for name, parameters, _ in wrong])
     check.equal(said, [SERVICE + error for _, _, error in wrong],
@@ -326,6 +357,7 @@ def test(check: tap.Tap) -> None:
         check_service(check, agent)
         check_status(check, lab, agent)
         check_endpoints(check, lab, agent)
+        check_why(check, lab, agent)
         check_wrong_calls(check, agent)
         check_rude(check, agent)
         check_slow(check, agent)
