@@ -65,9 +65,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	struct ship_config *config;
+	diag_set_program("podfence-ship");
+	if (ship_privileges() < 0)
+		return 1;
 	if (read_config(path, &config) != 0)
 		return 2;
-	diag_set_program("podfence-ship");
 	signal(SIGPIPE, SIG_IGN);
 	if (only_check || output) {
 		int r = output ? ship_alert_test(config, output) : 0;

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "daemon/daemon.h"
+#include "daemon/privileges.h"
 #include "podfence-config.h"
 
 static const char usage[] =
@@ -25,7 +26,8 @@ static const char usage[] =
 	"SIGHUP reads the configuration again. SIGTERM ends the agent; the rules stay in the "
 	"kernel until\n"
 	"`podfence uninstall`. Exit status: 0 ended as told, 1 failure, 2 bad usage or "
-	"configuration.\n";
+	"configuration,\n"
+	"77 a capability is missing.\n";
 
 int main(int argc, char **argv)
 {
@@ -52,10 +54,14 @@ int main(int argc, char **argv)
 		return 2;
 	}
 
+	int r = only_check ? 0 : privileges_begin();
+	if (r != 0)
+		return r < 0 ? 1 : r;
+
 	struct config *config;
 	struct report report;
 	report_init(&report);
-	int r = config_read(path, &report, &config);
+	r = config_read(path, &report, &config);
 	report_print(&report, stderr);
 	report_done(&report);
 	if (r != 0)

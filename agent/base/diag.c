@@ -191,6 +191,24 @@ void diag_cannot(const char *what, int error)
 	say(LOG_ERR, "cannot", "cannot %s: %s", what, strerror(error < 0 ? -error : error));
 }
 
+void diag_privilege_missing(const char *name, const char *purpose)
+{
+	say(LOG_ERR, "privilege-missing", "%s is missing, it is needed %s", name, purpose);
+}
+
+void diag_privileges_missing(void)
+{
+	say(LOG_ERR, "privilege-missing",
+	    "not started, nothing was changed; what grants capabilities: root, in a unit "
+	    "CapabilityBoundingSet=, in a container securityContext.capabilities.add");
+}
+
+void diag_no_filter(int error)
+{
+	say(LOG_WARNING, "no-filter", "system calls are not filtered: %s",
+	    strerror(error < 0 ? -error : error));
+}
+
 void diag_group_held(unsigned group)
 {
 	say(LOG_ERR, "group-held",

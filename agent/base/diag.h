@@ -44,6 +44,9 @@ void diag_state_damaged(const struct report *report);
 void diag_state_used(size_t n_pods);
 
 void diag_cannot(const char *what, int error); /* "open the NFLOG group: Device or resource busy" */
+void diag_privilege_missing(const char *name, const char *purpose);
+void diag_privileges_missing(void); /* what follows from it */
+void diag_no_filter(int error);
 void diag_group_held(unsigned group);
 void diag_control_held(const char *path);
 void diag_seam_held(const char *path);

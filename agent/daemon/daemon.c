@@ -17,14 +17,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,15 +30,15 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "control/server.h"
+#include "daemon/privileges.h"
 #include "daemon/quarantine.h"
 
-#define NODE_PACE_MIN_USEC	 1000u
-#define NODE_PACE_MAX_USEC	 50000u
-#define NODE_PACE_FACTOR	 3 /* at most a quarter of a processor, whatever a pod does */
-#define VERIFY_USEC		 (300 * 1000000u)
-#define RETRY_MAX		 60u
-#define PENDING_PACE_USEC	 1000000u
-#define INITIAL_CGROUP_NAMESPACE 0xeffffffbu /* PROC_CGROUP_INIT_INO, linux/proc_ns.h */
+#define NODE_PACE_MIN_USEC 1000u
+#define NODE_PACE_MAX_USEC 50000u
+#define NODE_PACE_FACTOR   3 /* at most a quarter of a processor, whatever a pod does */
+#define VERIFY_USEC	   (300 * 1000000u)
+#define RETRY_MAX	   60u
+#define PENDING_PACE_USEC  1000000u
 
 static uint64_t now_usec(const struct daemon *daemon)
 {
@@ -49,27 +46,6 @@ static uint64_t now_usec(const struct daemon *daemon)
 
 	(void)sd_event_now(daemon->loop, CLOCK_MONOTONIC, &now);
 	return now;
-}
-
-/* The level of a cgroup match is relative to the cgroup namespace of whoever loads the rule
- * (kernel 6.11 and stable backports): in a container we must load from the host's. */
-static int enter_host_cgroup_namespace(void)
-{
-	struct stat ours, host;
-
-	if (stat("/proc/self/ns/cgroup", &ours) < 0)
-		return -errno;
-	if (ours.st_ino == INITIAL_CGROUP_NAMESPACE)
-		return 0;
-	if (stat("/proc/1/ns/cgroup", &host) < 0)
-		return -errno;
-	if (ours.st_ino == host.st_ino)
-		return 0;
-	int fd = open("/proc/1/ns/cgroup", O_RDONLY | O_CLOEXEC);
-	int r = fd < 0 || setns(fd, CLONE_NEWCGROUP) < 0 ? -errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return r;
 }
 
 static char *find_node_name(const struct config *config)
@@ -421,12 +397,9 @@ static int start(struct daemon *daemon)
 
 	if (r < 0)
 		return r;
-	r = enter_host_cgroup_namespace();
-	if (r < 0) {
-		diag_cannot("enter the host's cgroup namespace (needs CAP_SYS_ADMIN and hostPID)",
-			    r);
+	r = privileges_settle();
+	if (r < 0)
 		return r;
-	}
 	daemon->node_name = find_node_name(daemon->config);
 	r = daemon->node_name ? sd_event_new(&daemon->loop) : -ENOMEM;
 	if (r >= 0)

@@ -80,6 +80,8 @@ struct ship {
 	char store_problem[160];
 };
 
+/* privileges.c: gives up all of them and filters system calls. What fails is said. */
+PF_MUST_CHECK int ship_privileges(void);
 PF_MUST_CHECK int ship_run(const char *config_path, struct ship_config *config);
 /* Sends one made-up alert to an output of the configuration: 0, 1 it was refused, -errno. */
 PF_MUST_CHECK int ship_alert_test(struct ship_config *config, const char *output);

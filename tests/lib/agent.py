@@ -78,13 +78,15 @@ class Agent:
         fresh.write_text(text)
         fresh.rename(self.config)
 
-    def start(self, is_awaited: bool = True) -> None:
+    def start(self, is_awaited: bool = True,
+              prepare: Callable[[], None] = worker.die_with_parent) -> None:
+        """`prepare` runs in the new process before it becomes podfenced."""
         said = len(self.said())
         with self.output.open("ab") as output, self.messages.open("ab") as messages, \
                 netns.inside(self.namespace):
             self.process = subprocess.Popen([program("podfenced"), "--config", str(self.config)],
                                             stdout=output, stderr=messages,
-                                            preexec_fn=worker.die_with_parent)
+                                            preexec_fn=prepare)
         if is_awaited:
             self.wait_for(lambda: "podfenced: ready" in self.said()[said:], "ready")
 

@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import ecs_check
@@ -95,13 +95,18 @@ class Shipper:
     def configure(self, outputs: list[dict]) -> None:
         self.config.write_text(yaml(self.settings | {"outputs": outputs}))
 
-    def start(self) -> None:
+    def start(self, prepare: Callable[[], None] = worker.die_with_parent) -> None:
+        """`prepare` runs in the new process before it becomes podfence-ship."""
         before = len(self.said())
         with self.messages.open("ab") as messages:
             self.process = subprocess.Popen([program("podfence-ship"), "--config",
                                              str(self.config)], stderr=messages,
-                                            preexec_fn=worker.die_with_parent)
-        wait_until(lambda: "podfence-ship: ready" in self.said()[before:], "ready")
+                                            preexec_fn=prepare)
+        wait_until(lambda: "podfence-ship: ready" in self.said()[before:] or
+                   self.process.poll() is not None, "ready")
+        if self.process.poll() is not None:
+            raise RuntimeError(f"podfence-ship ended with {self.process.returncode}:\n"
+                               f"{self.said()[before:]}")
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -25,7 +25,8 @@ MAY_INCLUDE: dict[str, set[str] | str] = {
     "compile": {"include", "base", "config", "kube", "node", "inventory", "policy"},
     "event": {"include", "base", "kube", "node", "inventory", "policy", "compile/rulebook.h"},
     "control": {"include", "base", "event", "inventory", "compile/rulebook.h"},
-    "ship": {"include", "base", "http", "event"},
+    "privilege": {"include"},
+    "ship": {"include", "base", "http", "event", "privilege"},
     "daemon": ANYTHING,
     "cli": ANYTHING,
     "main": ANYTHING,  # agent/*.c

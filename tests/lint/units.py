@@ -12,7 +12,14 @@ import tempfile
 import source
 
 # Exposure, of 10.
-BOUNDS = {"podfenced.service": 3.2, "podfence-boot.service": 3.2}
+BOUNDS = {"podfenced.service": 3.2, "podfence-boot.service": 3.2, "podfence-ship.service": 1.5}
+# What a program may call by its own filter, and what it calls before that filter is on.
+CALLS = {"podfenced.service": "agent/daemon/podfenced.syscalls",
+         "podfence-ship.service": "agent/ship/podfence-ship.syscalls"}
+COMMON = "agent/privilege/common.syscalls"
+PRIVILEGES = "agent/daemon/privileges.c"
+FOR_ROOT = {"fchown"}  # SQLite, in a container: the unit has a user
+AT_START = {"execve", "arch_prctl", "prctl", "seccomp", "capget", "set_tid_address"}
 UNITS = [pathlib.Path(one) for one in sys.argv[2:]]
 # What other packages bring: the ones our units are ordered against, reduced to their own order.
 OTHERS = {
@@ -55,6 +62,41 @@ def lint(check: source.tap.Tap) -> None:
         verify(check, directory)
         for unit in UNITS:
             score(check, directory / unit.name)
+    for unit in UNITS:
+        if unit.name in CALLS:
+            filters(check, unit)
+        if unit.name == "podfenced.service":
+            table = re.findall(r"\{(CAP_\w+), false", (source.ROOT / PRIVILEGES).read_text())
+            bound = re.search(r"^CapabilityBoundingSet=(.+)", unit.read_text(), re.M)
+            check.equal(sorted(bound[1].split()), sorted(table),
+                        "podfenced.service gives what podfenced asks for")
+
+
+def words(path: str) -> set[str]:
+    lines = (source.ROOT / path).read_text().splitlines()
+    return {word for line in lines for word in line.split("#")[0].split()}
+
+
+def expand(name: str) -> set[str]:
+    """A system call, or a set of them (@NAME), which can hold others."""
+    if not name.startswith("@"):
+        return {name}
+    lines = analyze("syscall-filter", name).stdout.splitlines()
+    members = [line.strip() for line in lines if line.startswith("    ")]
+    return set().union(*(expand(member) for member in members if not member.startswith("#")))
+
+
+def filters(check: source.tap.Tap, unit: pathlib.Path) -> None:
+    """The unit's filter lets through what the program's own does, or the stricter one would win
+    without anybody's having decided it."""
+    allowed: set[str] = set()
+    for line in re.findall(r"^SystemCallFilter=(.+)", unit.read_text(), re.M):
+        named = set().union(*(expand(name) for name in line.lstrip("~").split()))
+        allowed = allowed - named if line.startswith("~") else allowed | named
+    needed = words(COMMON) | words(CALLS[unit.name]) | AT_START
+    if re.search(r"^User=", unit.read_text(), re.M):
+        needed -= FOR_ROOT
+    check.equal(sorted(needed - allowed), [], f"{unit.name} lets through what its program calls")
 
 
 def verify(check: source.tap.Tap, directory: pathlib.Path) -> None:
