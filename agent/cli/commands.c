@@ -23,7 +23,10 @@ static const struct cli_option why_options[] = {
 	{"host", 0, NULL, NULL, "With --labels: it is a hostNetwork pod."},
 	{}};
 
-static const struct cli_option plan_options[] = {OFFLINE_OPTIONS, {}};
+static const struct cli_option plan_options[] = {
+	OFFLINE_OPTIONS,
+	{"since", 0, "TIME", "1h 1d 7d", "Only flows that were recorded from then on."},
+	{}};
 
 #define TIME_OPTIONS                                                                               \
 	{"since", 0, "TIME", "10m 1h 1d",                                                          \
@@ -97,9 +100,10 @@ const struct command commands[] = {
 	{"plan", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
 	 "say what policies would change if they were applied",
 	 "Say what the policies of these files would change, in the place of those of the same "
-	 "name: which pods are decided otherwise, whom a policy opens 0.0.0.0/0 or ::/0 for, and "
-	 "the steps from the rules of now to those of then. Nothing is changed.",
-	 CLI_CONFIG, plan_options, cli_plan},
+	 "name: which pods are decided otherwise, whom a policy opens 0.0.0.0/0 or ::/0 for, "
+	 "which of the flows that podfence-ship recorded would meet another verdict, and the steps "
+	 "from the rules of now to those of then. Nothing is changed.",
+	 CLI_CONFIG | CLI_STORE, plan_options, cli_plan},
 	{"quarantine", "ENDPOINT | list | preview", 1, 1, CLI_ENDPOINTS,
 	 "cut an endpoint off from everything, both ways, at once",
 	 "Cut all traffic of an endpoint in both directions: node-local addresses, neighbours on "

@@ -3,6 +3,7 @@
 #include "cli/history.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -33,36 +34,63 @@ static int fail_open(const char *directory, int error)
 	}
 }
 
-static int open_directory(const char *directory, struct store **ret_store)
+/* 0 or a negative errno. */
+static int find(const char *directory)
 {
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/events.db", directory);
-	if (access(path, R_OK) < 0)
-		return fail_open(directory, -errno);
+	return access(path, R_OK) < 0 ? -errno : 0;
+}
+
+static int open_directory(const char *directory, struct store **ret_store)
+{
+	if (find(directory) < 0)
+		return fail_open(directory, find(directory));
 	int r = store_open_to_read(directory, ret_store);
 	return r < 0 ? fail_open(directory, r) : 0;
 }
 
-int history_open(const struct cli *cli, struct store **ret_store)
+/* The directory, which the caller frees; NULL after a message. */
+static char *directory_of(const struct cli *cli)
 {
 	const char *directory = cli_value(cli, "store");
 	struct ship_config *config = NULL;
 	struct report report;
 	int r = 0;
 
-	if (directory)
-		return open_directory(directory, ret_store);
+	if (!directory)
+		directory = getenv("PODFENCE_STORE");
+	if (directory && directory[0])
+		return strdup(directory);
 	report_init(&report);
 	if (access(SHIP_CONFIG, R_OK) == 0)
 		r = ship_config_read(SHIP_CONFIG, &report, &config);
 	report_print(&report, stderr);
 	report_done(&report);
-	if (r)
-		return 2;
-	r = open_directory(config ? config->store_directory : DEFAULT_DIRECTORY, ret_store);
+	char *found = r ? NULL : strdup(config ? config->store_directory : DEFAULT_DIRECTORY);
 	ship_config_free(config);
-	return r;
+	return found;
+}
+
+bool history_is_there(const struct cli *cli)
+{
+	char *directory = directory_of(cli);
+	bool is_there = directory && find(directory) == 0;
+
+	free(directory);
+	return is_there;
+}
+
+int history_open(const struct cli *cli, struct store **ret_store)
+{
+	char *directory = directory_of(cli);
+
+	if (!directory)
+		return 2;
+	int status = open_directory(directory, ret_store);
+	free(directory);
+	return status;
 }
 
 int history_fail(const struct store *store)

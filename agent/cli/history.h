@@ -11,6 +11,8 @@
 /* --store, else what podfence-ship's configuration says, else the usual place. 0, or the exit status after
  * a message. */
 PF_MUST_CHECK int history_open(const struct cli *cli, struct store **ret_store);
+/* Whether there is a store to read, without a word. */
+bool history_is_there(const struct cli *cli);
 /* What a question to the store failed for; returns 1. */
 int history_fail(const struct store *store);
 

@@ -23,7 +23,7 @@ static const struct cli_option trait_options[] = {
 	{"watch", 'w', NULL, NULL, "Again every two seconds, until interrupted."},
 	{"namespace", 'n', "NAMESPACE", NULL, "The namespace of names that have none."},
 	{"store", 0, "DIRECTORY", CLI_FILES,
-	 "Where podfence-ship keeps events: what its configuration says, or "
+	 "Where podfence-ship keeps events: $PODFENCE_STORE, what its configuration says, or "
 	 "/var/lib/podfence/ship."},
 };
 

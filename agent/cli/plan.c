@@ -9,6 +9,7 @@
 #include <podfence/plan.h>
 
 #include "cli/offline.h"
+#include "cli/replay.h"
 #include "compile/compile.h"
 #include "kube/manifest_set.h"
 #include "policy/ruling_text.h"
@@ -176,7 +177,7 @@ static int print_rules(const struct offline *offline, const struct decisions *be
 	return status;
 }
 
-static int show(struct offline *offline, const struct policy_list *policies)
+static int show(const struct cli *cli, struct offline *offline, const struct policy_list *policies)
 {
 	struct decisions *before;
 
@@ -189,8 +190,10 @@ static int show(struct offline *offline, const struct policy_list *policies)
 	if (!status) {
 		print_pods(offline, before);
 		print_open(offline);
-		status = print_rules(offline, before);
+		status = replay_print(cli, offline, before);
 	}
+	if (!status)
+		status = print_rules(offline, before);
 	decisions_free(before);
 	return status;
 }
@@ -206,7 +209,7 @@ int cli_plan(const struct cli *cli)
 	if (!status)
 		status = offline_read(cli, &offline);
 	if (!status)
-		status = show(&offline, set->policies);
+		status = show(cli, &offline, set->policies);
 	if (!status)
 		status = cli_finish();
 	manifest_set_free(set);

@@ -117,3 +117,15 @@ struct store_query {
 PF_MUST_CHECK int store_open_to_read(const char *directory, struct store **ret_store);
 PF_MUST_CHECK int store_rows(struct store *store, const struct store_query *query,
 			     store_row_fn take, void *userdata);
+
+/* Flows: events of one endpoint, destination, protocol and port, added up; in no order. */
+struct store_flow {
+	const char *namespace, *name, *endpoint_kind;
+	struct pf_address destination;
+	uint8_t protocol;
+	uint16_t port;
+	uint64_t events, packets, last_usec;
+};
+typedef int (*store_flow_fn)(void *userdata, const struct store_flow *flow);
+PF_MUST_CHECK int store_flows(struct store *store, uint64_t from_usec, store_flow_fn take,
+			      void *userdata);

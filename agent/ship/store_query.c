@@ -114,3 +114,43 @@ int store_rows(struct store *store, const struct store_query *query, store_row_f
 	sqlite3_finalize(statement);
 	return r < 0 ? r : 0;
 }
+
+static void read_flow(sqlite3_stmt *statement, struct store_flow *flow)
+{
+	*flow = (struct store_flow){
+		.endpoint_kind = (const char *)sqlite3_column_text(statement, 0),
+		.namespace = (const char *)sqlite3_column_text(statement, 1),
+		.name = (const char *)sqlite3_column_text(statement, 2),
+		.protocol = (uint8_t)sqlite3_column_int(statement, 4),
+		.port = (uint16_t)sqlite3_column_int(statement, 5),
+		.events = (uint64_t)sqlite3_column_int64(statement, 6),
+		.packets = (uint64_t)sqlite3_column_int64(statement, 7),
+		.last_usec = (uint64_t)sqlite3_column_int64(statement, 8),
+	};
+	read_address(sqlite3_column_blob(statement, 3), sqlite3_column_bytes(statement, 3),
+		     &flow->destination);
+}
+
+int store_flows(struct store *store, uint64_t from_usec, store_flow_fn take, void *userdata)
+{
+	static const char text[] =
+		"SELECT endpoint.kind, namespace, name, destination, protocol, port, count(*), "
+		"sum(packets), max(time) FROM event JOIN endpoint ON event.endpoint = endpoint.id "
+		"WHERE event.kind = 0 AND destination IS NOT NULL AND time >= ?1 "
+		"GROUP BY event.endpoint, destination, protocol, port";
+	sqlite3_stmt *statement;
+	int code = sqlite3_prepare_v2(store->db, text, -1, &statement, NULL), r = 0;
+
+	if (code != SQLITE_OK)
+		return store_error(store, code);
+	sqlite3_bind_int64(statement, 1, (int64_t)from_usec);
+	while (r == 0 && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+		struct store_flow flow;
+		read_flow(statement, &flow);
+		r = take(userdata, &flow);
+	}
+	if (r == 0 && code != SQLITE_DONE)
+		r = store_error(store, code);
+	sqlite3_finalize(statement);
+	return r < 0 ? r : 0;
+}

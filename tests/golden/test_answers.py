@@ -35,7 +35,8 @@ QUESTIONS = {  # name: arguments and exit status
 
 def ask(arguments: list[str]) -> tuple[int, str]:
     done = subprocess.run([PROGRAM, arguments[0], *OPTIONS, *arguments[1:]], cwd=FILES, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+                          env=os.environ | {"PODFENCE_STORE": "/nonexistent"})
     return done.returncode, done.stdout
 
 
