@@ -16,6 +16,8 @@ const struct field fields[PF_FIELD_N] = {
 	[PF_OIF] = {"oif", "iface_index", 20, 4, false, LAYER_META, NEEDS_NOTHING, NFT_META_OIF, 0},
 	[PF_L4PROTO] = {"meta l4proto", "inet_proto", 12, 1, false, LAYER_META, NEEDS_NOTHING,
 			NFT_META_L4PROTO, 0},
+	[PF_MARK] = {"meta mark", "mark", 19, 4, false, LAYER_META, NEEDS_NOTHING, NFT_META_MARK,
+		     0},
 	[PF_IP_SADDR] = {"ip saddr", "ipv4_addr", 7, 4, true, LAYER_NETWORK, NEEDS_IP, 0, 12},
 	[PF_IP_DADDR] = {"ip daddr", "ipv4_addr", 7, 4, true, LAYER_NETWORK, NEEDS_IP, 0, 16},
 	[PF_IP6_SADDR] = {"ip6 saddr", "ipv6_addr", 8, 16, true, LAYER_NETWORK, NEEDS_IP6, 0, 8},

@@ -256,7 +256,10 @@ static void compare_print(const struct expression *expression, FILE *stream)
 		fputs(" & (", stream);
 		flags_print(id, register_integer(expression->mask, field), stream);
 		fputs(expression->is_negated ? ") != " : ") == ", stream);
-		flags_print(id, value, stream);
+		if (value)
+			flags_print(id, value, stream);
+		else
+			fputc('0', stream);
 	} else if (expression->has_mask) {
 		fputc(' ', stream);
 		flags_print(id, register_integer(expression->mask, field), stream);

@@ -32,6 +32,7 @@ enum pf_field {
 	PF_IIF = 1, /* meta iif: ifindex; in the bridge family the port */
 	PF_OIF,	    /* meta oif */
 	PF_L4PROTO, /* meta l4proto */
+	PF_MARK,    /* meta mark */
 	PF_IP_SADDR,
 	PF_IP_DADDR,
 	PF_IP6_SADDR,
@@ -58,9 +59,10 @@ enum pf_field {
 	PF_FIELD_N,
 };
 
+/* Values are compared as memory: no padding. */
 struct pf_selector {
 	enum pf_field field;
-	uint8_t level; /* PF_CGROUP only */
+	uint32_t level; /* PF_CGROUP only */
 };
 
 /* Fields as a pair of arguments: pf_rule_lookup(rule, "pods4", PF_FIELDS({PF_IIF}, {PF_IP_SADDR}))
