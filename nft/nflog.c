@@ -186,6 +186,18 @@ int pf_nflog_set_queue_threshold(struct pf_nflog *nflog, uint32_t queue_threshol
 	return r;
 }
 
+/* The kernel sends what it has collected before it answers (nf_log's instance_destroy()). */
+int pf_nflog_unbind(struct pf_nflog *nflog)
+{
+	char buffer[256];
+	struct nlmsghdr *header = nflog_nlmsg_put_header(buffer, NFULNL_MSG_CONFIG, AF_UNSPEC,
+							 nflog->group);
+
+	if (nflog_attr_put_cfg_cmd(header, NFULNL_CFG_CMD_UNBIND) < 0)
+		return -ENOMEM;
+	return configure(nflog, header);
+}
+
 static int open_socket(struct pf_nflog *nflog, uint32_t socket_buffer)
 {
 	int size = socket_buffer < INT_MAX / 2 ? (int)socket_buffer : INT_MAX / 2;

@@ -68,6 +68,9 @@ PF_MUST_CHECK int pf_nflog_open(const struct pf_nflog_options *options,
 				struct pf_nflog **ret_nflog);
 struct pf_nflog *pf_nflog_free(struct pf_nflog *nflog); /* NULL is fine; returns NULL */
 
+/* Gives the group back: what the kernel had collected can be dispatched now, nothing comes after it. */
+PF_MUST_CHECK int pf_nflog_unbind(struct pf_nflog *nflog);
+
 int pf_nflog_fd(const struct pf_nflog *nflog);
 
 typedef void (*pf_nflog_fn)(const struct pf_nflog_record *record, void *userdata);

@@ -419,6 +419,21 @@ static void the_callback_may_change_the_threshold(void **state)
 	assert_false(caught.has_gap);
 }
 
+/* What waits for its queue to fill comes with the end of the group, and nothing after it. */
+static void the_last_come_with_the_end(void **state)
+{
+	struct pf_nflog *nflog = open_group(1000, prompt.socket_buffer);
+	struct caught caught = {};
+
+	send_udp(AF_INET, 10, 3);
+	assert_int_equal(pf_nflog_unbind(nflog), 0);
+	dispatch_all(nflog, &caught);
+	assert_int_equal(caught.n, 3);
+	send_udp(AF_INET, 10, 3);
+	dispatch_all(nflog, &caught);
+	assert_int_equal(caught.n, 3);
+}
+
 /* The first answer finds no room. */
 static void a_full_buffer_takes_a_change(void **state)
 {
@@ -522,6 +537,7 @@ int main(void)
 		RULESET_TEST(losses_of_whole_datagrams_are_counted),
 		RULESET_TEST(a_threshold_collects),
 		RULESET_TEST(a_change_of_threshold_keeps_records),
+		RULESET_TEST(the_last_come_with_the_end),
 		RULESET_TEST(the_callback_may_change_the_threshold),
 		RULESET_TEST(a_full_buffer_takes_a_change),
 		RULESET_TEST(only_the_kernel_is_believed),
