@@ -132,10 +132,10 @@ static int write_all(int fd, const char *bytes, size_t length)
 			length -= (size_t)n;
 		}
 	}
-	return fsync(fd) < 0 ? -errno : 0;
+	return 0;
 }
 
-static int save_in(int directory, const char *name, const struct buffer *text)
+static int save_in(int directory, const char *name, const struct buffer *text, bool syncs)
 {
 	char fresh[NAME_MAX + 1];
 
@@ -146,17 +146,19 @@ static int save_in(int directory, const char *name, const struct buffer *text)
 	if (fd < 0)
 		return -errno;
 	int r = write_all(fd, text->bytes, text->length);
+	if (r == 0 && syncs && fsync(fd) < 0)
+		r = -errno;
 	close(fd);
 	if (r == 0 && renameat(directory, fresh, directory, name) < 0)
 		r = -errno;
 	if (r < 0)
 		(void)unlinkat(directory, fresh, 0);
-	else if (fsync(directory) < 0)
+	else if (syncs && fsync(directory) < 0)
 		r = -errno;
 	return r;
 }
 
-int state_save(const char *directory, const char *name, const struct buffer *text)
+static int save(const char *directory, const char *name, const struct buffer *text, bool syncs)
 {
 	if (text->is_broken)
 		return -ENOMEM;
@@ -165,9 +167,19 @@ int state_save(const char *directory, const char *name, const struct buffer *tex
 	int fd = open_directory(directory);
 	if (fd < 0)
 		return fd;
-	int r = save_in(fd, name, text);
+	int r = save_in(fd, name, text, syncs);
 	close(fd);
 	return r;
+}
+
+int state_save(const char *directory, const char *name, const struct buffer *text)
+{
+	return save(directory, name, text, true);
+}
+
+int state_save_loosely(const char *directory, const char *name, const struct buffer *text)
+{
+	return save(directory, name, text, false);
 }
 
 int state_set_aside(const char *directory, const char *name, const char *path,

@@ -27,6 +27,9 @@ const char *state_problem(const struct state_head *head, const char *text, size_
 /* Into `directory`, which is made where it is missing. Written whole beside it and renamed: a reader, or the
  * next start after a crash, sees the old or the new one. */
 PF_MUST_CHECK int state_save(const char *directory, const char *name, const struct buffer *text);
+/* The same for what means nothing after a crash of the machine: nobody waits for the disk. */
+PF_MUST_CHECK int state_save_loosely(const char *directory, const char *name,
+				     const struct buffer *text);
 /* A damaged one becomes NAME.damaged, which the report says of `path`. */
 PF_MUST_CHECK int state_set_aside(const char *directory, const char *name, const char *path,
 				  struct report *report);
