@@ -375,6 +375,28 @@ void diag_reader_gone(int error)
 	    strerror(error < 0 ? -error : error));
 }
 
+static const char *account_text(const struct diag_account *account, char text[static 160])
+{
+	snprintf(text, 160, "%llu = ledger %llu + overflow %llu + unkept %llu",
+		 (unsigned long long)account->counted, (unsigned long long)account->ledger,
+		 (unsigned long long)account->overflow, (unsigned long long)account->unkept);
+	return text;
+}
+
+void diag_books(const struct diag_books *books)
+{
+	char denied[160], audited[160], verdict[96] = "books balance";
+
+	if (books->difference || books->unheard)
+		snprintf(verdict, sizeof(verdict), "packets differ by %lld, messages by %lld",
+			 (long long)books->difference, (long long)books->unheard);
+	say(LOG_NOTICE, "books",
+	    "books: denied %s; audited %s; NFLOG: sent %llu = received %llu + lost %llu; %s",
+	    account_text(&books->denied, denied), account_text(&books->audited, audited),
+	    (unsigned long long)books->logged, (unsigned long long)books->received,
+	    (unsigned long long)books->lost, verdict);
+}
+
 void diag_stopped(const struct diag_totals *totals)
 {
 	say(LOG_NOTICE, "stopped",

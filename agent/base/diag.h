@@ -78,4 +78,14 @@ struct diag_totals {
 	uint64_t events_written, events_dropped;
 	uint64_t records_received, records_lost, records_malformed, records_foreign;
 };
+/* Where all that was denied or audited is counted. */
+struct diag_account {
+	uint64_t counted, ledger, overflow, unkept;
+};
+struct diag_books {
+	struct diag_account denied, audited;
+	uint64_t logged, received, lost; /* messages */
+	int64_t difference, unheard;	 /* 0, both: they balance */
+};
+void diag_books(const struct diag_books *books);
 void diag_stopped(const struct diag_totals *totals);

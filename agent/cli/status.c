@@ -149,6 +149,32 @@ static void print_books(const struct page *page)
 	line(page, "events", text);
 }
 
+static uint64_t beyond(const struct page *page)
+{
+	return number_at(page, "ledger.denied.overflow") + number_at(page, "ledger.denied.unkept") +
+	       number_at(page, "ledger.audited.overflow") +
+	       number_at(page, "ledger.audited.unkept");
+}
+
+static void print_ledger(const struct page *page)
+{
+	uint64_t difference = number_at(page, "ledger.denied.difference") +
+			      number_at(page, "ledger.audited.difference");
+	char text[256], differ[64] = "books balance";
+
+	if (difference)
+		snprintf(differ, sizeof(differ), "books differ by %llu packets",
+			 (unsigned long long)difference);
+	snprintf(text, sizeof(text),
+		 "%llu flows; packets: %llu denied, %llu audited, %llu of them of flows beyond it; "
+		 "%s",
+		 (unsigned long long)number_at(page, "ledger.flows"),
+		 (unsigned long long)number_at(page, "ledger.denied.packets"),
+		 (unsigned long long)number_at(page, "ledger.audited.packets"),
+		 (unsigned long long)beyond(page), differ);
+	line(page, "ledger", text);
+}
+
 static int print_networks(const struct page *page)
 {
 	static const struct table_column columns[] = {
@@ -179,6 +205,7 @@ int status_print(struct json_object *status, uint64_t now_usec, bool has_colours
 	print_rules(&page);
 	print_api(&page);
 	print_books(&page);
+	print_ledger(&page);
 	return print_networks(&page);
 }
 

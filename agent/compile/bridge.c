@@ -85,6 +85,7 @@ void compile_bridge(const struct compiler *compiler)
 	struct pf_table *table = compiler->bridge;
 
 	pf_counter_add(table, "spoofed");
+	pf_counter_add(table, LOGGED);
 	add_sets(table);
 	compile_bridge_endpoints(compiler);
 	tail_add(compiler, pf_chain_add(table, "spoof"),

@@ -85,8 +85,9 @@ static bool has_bridged_pods(const struct snapshot *snapshot)
 
 static void add_counters(struct compiler *compiler)
 {
-	static const char *const counters[] = {"denied",	  "audited", "pending_denied",
-					       "pending_audited", "spoofed", "tunneled"};
+	static const char *const counters[] = {
+		"denied",   "audited", "pending_denied", "pending_audited", "spoofed",
+		"tunneled", LOGGED};
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		pf_counter_add(compiler->inet, counters[i]);
@@ -98,6 +99,7 @@ static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
 	if (has_bridged_pods(compiler->snapshot))
 		compiler->bridge = pf_table_add(ruleset, PF_FAMILY_BRIDGE, PODFENCE_TABLE);
 	add_counters(compiler);
+	compile_ledger(compiler);
 	compile_ends(compiler);
 	compile_policies(compiler);
 	compile_endpoint_chains(compiler);

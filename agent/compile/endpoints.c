@@ -114,15 +114,23 @@ static void add_attachment(const struct compiler *compiler, const struct endpoin
 	      "");
 }
 
-/* The chain of one audited host pod or unit: its prefix says whose packet it was. */
-static void add_tag(const struct compiler *compiler, const struct endpoint *endpoint,
-		    const struct pf_key *cgroup)
+/* The chain of one audited host pod or unit: its prefix says whose packet it was. And of one pod root, for
+ * sockets below it that are nobody's. */
+static void add_tag(const struct compiler *compiler, enum rule_id rule, uint64_t cgroup,
+		    unsigned level)
 {
+	const struct ledger_end end = {
+		.meaning = {.rule = rule, .has_index = true, .index = (uint32_t)cgroup},
+		.is_output = true,
+		.level = (uint8_t)level,
+	};
+	struct pf_key key = {};
 	char name[PF_NAME_MAX];
 
-	snprintf(name, sizeof(name), "tag-%x", endpoint->index);
-	tail_add_tagged(compiler, pf_chain_add(compiler->inet, name), RULE_AUDIT, endpoint->index);
-	pf_element_add_verdict(find(compiler, TAGS), cgroup, PF_GOTO, name);
+	pf_key_add_u64(&key, cgroup);
+	snprintf(name, sizeof(name), "tag-%x", end.meaning.index);
+	ledger_add(compiler, pf_chain_add(compiler->inet, name), name, &end);
+	pf_element_add_verdict(find(compiler, TAGS), &key, PF_GOTO, name);
 }
 
 static void add_cgroup(const struct compiler *compiler, const struct endpoint *endpoint)
@@ -135,7 +143,7 @@ static void add_cgroup(const struct compiler *compiler, const struct endpoint *e
 	pf_element_add_mark(find(compiler, MARKS), &key, endpoint->index);
 	if (decision ? decision->mode == CONFIG_MODE_AUDIT || decision->has_audit
 		     : compiler->is_audit)
-		add_tag(compiler, endpoint, &key);
+		add_tag(compiler, RULE_AUDIT, endpoint->cgroup, endpoint->level);
 }
 
 /* One map or set after the other: who stands in one stands in no other. */
@@ -203,6 +211,9 @@ void compile_endpoints(const struct compiler *compiler)
 	if (!snapshot)
 		return;
 	add_node(compiler);
+	for (size_t i = 0; compiler->is_audit && i < snapshot->view->n_pod_roots; i++)
+		add_tag(compiler, RULE_PENDING_AUDIT, snapshot->view->pod_roots[i].cgroup,
+			snapshot->view->pod_roots[i].level);
 	for (size_t i = 0; i < snapshot->n_endpoints; i++) {
 		const struct endpoint *endpoint = &snapshot->endpoints[i];
 		bool is_resolved = endpoint->coverage == COVERAGE_ENFORCED ||

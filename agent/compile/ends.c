@@ -7,7 +7,7 @@
  *
  * Which endpoint it was must reach user space too, and NFLOG tells no cgroup: on a packet about to die the
  * mark carries its index (a mark somebody else had set is cleared first); one that lives on goes through a
- * chain of its endpoint with a prefix of its own. */
+ * chain of its endpoint with a prefix of its own. The ledger's key says the same in the same way. */
 #include "compile/internal.h"
 
 static const struct {
@@ -41,16 +41,25 @@ static void add_audit_out(const struct compiler *compiler, struct pf_chain *chai
 	tail_add(compiler, chain, RULE_AUDIT);
 }
 
+static void add_ledger(const struct compiler *compiler, struct pf_chain *chain, const char *name,
+		       enum rule_id rule, bool is_output)
+{
+	const struct ledger_end end = {.meaning.rule = rule, .is_output = is_output};
+
+	ledger_add(compiler, chain, name, &end);
+}
+
 static void add_end(const struct compiler *compiler, enum end end)
 {
-	tail_add(compiler, pf_chain_add(compiler->inet, ends[end].name), ends[end].rule);
+	add_ledger(compiler, pf_chain_add(compiler->inet, ends[end].name), ends[end].name,
+		   ends[end].rule, false);
 	struct pf_chain *chain = pf_chain_add(compiler->inet, ends[end].name_out);
 	if (end == END_AUDIT) {
 		add_audit_out(compiler, chain);
 		return;
 	}
 	mark_add(compiler, chain);
-	tail_add(compiler, chain, ends[end].rule);
+	add_ledger(compiler, chain, ends[end].name_out, ends[end].rule, true);
 }
 
 /* Those that some decision leads to. */
@@ -71,6 +80,15 @@ static void add_ends(const struct compiler *compiler)
 			add_end(compiler, end);
 }
 
+/* Nobody has no index; what is told apart is below which root the socket is. */
+static void add_pending_audit_out(const struct compiler *compiler, struct pf_chain *chain)
+{
+	for (size_t i = 0; i < compiler->roots.n; i++)
+		pf_rule_vmap(pf_rule_add(chain), TAGS,
+			     PF_FIELDS({PF_CGROUP, compiler->roots.levels[i]}));
+	tail_add(compiler, chain, RULE_PENDING_AUDIT);
+}
+
 static void add_pending(const struct compiler *compiler)
 {
 	enum rule_id rule = compiler->is_audit ? RULE_PENDING_AUDIT
@@ -79,11 +97,14 @@ static void add_pending(const struct compiler *compiler)
 				    : RULE_PENDING;
 	struct pf_chain *chain = pf_chain_add(compiler->inet, "pending");
 
-	tail_add(compiler, chain, rule);
+	add_ledger(compiler, chain, "pending", rule, false);
 	chain = pf_chain_add(compiler->inet, "pending-out");
-	if (!compiler->is_audit)
-		pf_rule_set_mark(pf_rule_add(chain), 0);
-	tail_add(compiler, chain, rule);
+	if (compiler->is_audit) {
+		add_pending_audit_out(compiler, chain);
+		return;
+	}
+	pf_rule_set_mark(pf_rule_add(chain), 0);
+	add_ledger(compiler, chain, "pending-out", rule, true);
 }
 
 static void add_tunnel(const struct compiler *compiler)

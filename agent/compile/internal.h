@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "compile/compile.h"
+#include "compile/ledger_set.h"
 #include "compile/rulebook.h"
 
 /* Every set carries the version of its format: a new agent that changes a type takes a new name,
@@ -55,6 +56,18 @@
 #define HELD_PORTS_FORGED SET("held_ports_forged")
 #define ADVERTISED6	  SET("advertised6") /* the addresses again, as targets of advertisements */
 
+/* How fast somebody begins new flows (ledger.c). */
+#define PACE4	     SET("pace4")
+#define PACE6	     SET("pace6")
+#define PACE_LINKS   SET("pace_links")
+#define PACE_OUT     SET("pace_out")
+#define PACE_CGROUPS SET("pace_cgroups")
+/* Packets of flows that were not taken in, of senders that could not be either. */
+#define DENIED_UNKEPT  "denied_unkept"
+#define AUDITED_UNKEPT "audited_unkept"
+#define LOGGED	       "logged" /* NFLOG messages sent; in each table */
+#define ANSWER	       "answer" /* the chain that rejects */
+
 /* A set with a size gets the kernel's fixed hash, half the cost of the resizable one. */
 #define ENDPOINTS_MAX 16384
 #define LEVELS_MAX    16 /* depths of the cgroup tree a pod can have */
@@ -89,6 +102,21 @@ void tail_add(const struct compiler *compiler, struct pf_chain *chain, enum rule
 void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, enum rule_id rule,
 		     uint32_t index);
 void mark_add(const struct compiler *compiler, struct pf_chain *chain);
+/* Counts the message and logs the packet. */
+void log_add(const struct compiler *compiler, struct pf_rule *rule,
+	     const struct prefix_meaning *meaning);
+
+/* ledger.c: an end that keeps a flow in the ledger */
+struct ledger_end {
+	struct prefix_meaning meaning;
+	bool is_output;
+	uint8_t level; /* audited, of the node's own sockets: the depth of the cgroup that is the key */
+};
+/* All rules from here to the verdict; `name` begins those of further chains and has at most 20 letters. */
+void ledger_add(const struct compiler *compiler, struct pf_chain *chain, const char *name,
+		const struct ledger_end *end);
+/* Sets and counters, and what is common to all ends. */
+void compile_ledger(const struct compiler *compiler);
 
 /* ends.c: what meets a packet that nothing allows. Chains END, and END-out for the output hook. */
 enum end { END_DENY, END_REJECT, END_AUDIT, END_N };

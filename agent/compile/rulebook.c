@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define PREFIX "podfence:"
+#define OVER   ":over"
 
 static const struct rule_facts facts[RULE_N] = {
 	[RULE_DENY] =
@@ -28,6 +29,7 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "default-deny-metadata",
 			.severity = 47,
+			.keeps_flows = true,
 		},
 	[RULE_REJECT] =
 		{
@@ -42,6 +44,7 @@ static const struct rule_facts facts[RULE_N] = {
 			.metadata_name = "default-deny-metadata",
 			.rejects = true,
 			.severity = 47,
+			.keeps_flows = true,
 		},
 	[RULE_AUDIT] =
 		{
@@ -57,6 +60,7 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "default-audit-metadata",
 			.severity = 21,
+			.keeps_flows = true,
 		},
 	[RULE_PENDING] =
 		{
@@ -70,6 +74,7 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "pending-deny-metadata",
 			.severity = 47,
+			.keeps_flows = true,
 		},
 	[RULE_PENDING_REJECT] =
 		{
@@ -84,6 +89,7 @@ static const struct rule_facts facts[RULE_N] = {
 			.metadata_name = "pending-deny-metadata",
 			.rejects = true,
 			.severity = 47,
+			.keeps_flows = true,
 		},
 	[RULE_PENDING_AUDIT] =
 		{
@@ -99,6 +105,7 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "pending-audit-metadata",
 			.severity = 21,
+			.keeps_flows = true,
 		},
 	[RULE_SPOOF] =
 		{
@@ -254,21 +261,23 @@ const char *rule_prefix_format(const struct prefix_meaning *meaning,
 {
 	const char *token = facts[meaning->rule].token;
 
+	const char *over = meaning->is_over ? OVER : "";
+
 	if (meaning->has_index)
-		snprintf(buffer, RULE_PREFIX_MAX, PREFIX "%s:%x", token, meaning->index);
+		snprintf(buffer, RULE_PREFIX_MAX, PREFIX "%s:%x%s", token, meaning->index, over);
 	else
-		snprintf(buffer, RULE_PREFIX_MAX, PREFIX "%s", token);
+		snprintf(buffer, RULE_PREFIX_MAX, PREFIX "%s%s", token, over);
 	return buffer;
 }
 
-/* Lower-case hexadecimal of one to eight digits without leading zeros, to the end of the text. */
-static int index_parse(const char *text, uint32_t *ret_index)
+/* Lower-case hexadecimal of one to eight digits without leading zeros, in `length` bytes. */
+static int index_parse(const char *text, size_t length, uint32_t *ret_index)
 {
 	static const char digits[] = "0123456789abcdef";
 	size_t n = strspn(text, digits);
 	uint32_t index = 0;
 
-	if (!n || n > 8 || text[n] || (text[0] == '0' && n > 1))
+	if (!n || n > 8 || n != length || (text[0] == '0' && n > 1))
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
 		index = index << 4 | (uint32_t)(strchr(digits, text[i]) - digits);
@@ -281,13 +290,19 @@ int rule_prefix_parse(const char *prefix, struct prefix_meaning *ret_meaning)
 	if (strncmp(prefix, PREFIX, strlen(PREFIX)) != 0)
 		return -EINVAL;
 	const char *token = prefix + strlen(PREFIX);
-	size_t n = strcspn(token, ":");
+	size_t n = strcspn(token, ":"), length = strlen(token);
+	bool is_over = length > strlen(OVER) && !strcmp(token + length - strlen(OVER), OVER);
+
+	if (is_over)
+		length -= strlen(OVER);
 
 	for (enum rule_id id = 0; id < RULE_N; id++) {
 		if (strlen(facts[id].token) != n || memcmp(facts[id].token, token, n) != 0)
 			continue;
-		struct prefix_meaning meaning = {.rule = id, .has_index = token[n] == ':'};
-		if (meaning.has_index && index_parse(token + n + 1, &meaning.index) < 0)
+		struct prefix_meaning meaning = {.rule = id, .is_over = is_over};
+		meaning.has_index = n < length;
+		if (meaning.has_index &&
+		    index_parse(token + n + 1, length - n - 1, &meaning.index) < 0)
 			return -EINVAL;
 		*ret_meaning = meaning;
 		return 0;

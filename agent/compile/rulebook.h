@@ -10,7 +10,8 @@
 /* What a logged packet's prefix means. The prefix is the only thing of a rule that reaches user
  * space, so it is a contract between the compiler and the events: "podfence:RULE" or
  * "podfence:RULE:INDEX", where INDEX is the endpoint index in hexadecimal (audit of host pods; on a
- * packet about to be dropped the mark carries it instead). */
+ * packet about to be dropped the mark carries it instead); ":over" behind it: one of the packets whose
+ * flows the ledger does not hold. */
 
 struct decisions;
 struct prefix_list;
@@ -54,6 +55,7 @@ struct rule_facts {
 	bool asks_policy;	   /* a policy may be what decided: see the ruling */
 	bool judges_source;	   /* the source address is what is wrong: it names nobody */
 	bool is_inbound;	   /* the endpoint is who would have got it */
+	bool keeps_flows;	   /* its packets are counted in the ledger; else each is logged */
 	unsigned severity; /* event.severity: 21 low, 47 medium, 73 high, as Kibana cuts it */
 };
 
@@ -75,6 +77,7 @@ struct prefix_meaning {
 	enum rule_id rule;
 	bool has_index;
 	uint32_t index;
+	bool is_over; /* the ledger does not hold its flow: one of several such packets */
 };
 
 #define RULE_PREFIX_MAX 64

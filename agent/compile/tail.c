@@ -5,15 +5,23 @@
  * carries no cgroup, so whose packet it was stands in its mark or in the prefix. */
 #include "compile/internal.h"
 
+void log_add(const struct compiler *compiler, struct pf_rule *rule,
+	     const struct prefix_meaning *meaning)
+{
+	char prefix[RULE_PREFIX_MAX];
+
+	pf_rule_counter(rule, LOGGED);
+	pf_rule_log(rule, (uint16_t)compiler->config->nflog.group,
+		    compiler->config->nflog.copy_bytes, 0, rule_prefix_format(meaning, prefix));
+}
+
 static struct pf_rule *add_count_and_log(const struct compiler *compiler, struct pf_chain *chain,
 					 const struct prefix_meaning *meaning)
 {
-	char prefix[RULE_PREFIX_MAX];
 	struct pf_rule *rule = pf_rule_add(chain);
 
 	pf_rule_counter(rule, rule_facts(meaning->rule)->counter);
-	pf_rule_log(rule, (uint16_t)compiler->config->nflog.group,
-		    compiler->config->nflog.copy_bytes, 0, rule_prefix_format(meaning, prefix));
+	log_add(compiler, rule, meaning);
 	return rule;
 }
 
@@ -22,14 +30,10 @@ void tail_add(const struct compiler *compiler, struct pf_chain *chain, enum rule
 	const struct prefix_meaning meaning = {.rule = id};
 	struct pf_rule *rule = add_count_and_log(compiler, chain, &meaning);
 
-	if (rule_facts(id)->lets_pass) {
-		pf_rule_verdict(rule, PF_ACCEPT, NULL);
-	} else if (rule_facts(id)->rejects) {
-		pf_rule_reject(pf_rule_add(chain), PF_REJECT_TCP_RESET);
-		pf_rule_reject(pf_rule_add(chain), PF_REJECT_ADMIN_PROHIBITED);
-	} else {
-		pf_rule_verdict(rule, PF_DROP, NULL);
-	}
+	if (rule_facts(id)->rejects)
+		pf_rule_verdict(rule, PF_GOTO, ANSWER);
+	else
+		pf_rule_verdict(rule, rule_facts(id)->lets_pass ? PF_ACCEPT : PF_DROP, NULL);
 }
 
 void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, enum rule_id id,

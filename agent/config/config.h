@@ -129,6 +129,12 @@ struct config {
 		uint32_t socket_buffer;	     /* nflog.socketBuffer: bytes, 8 MiB, 64 KiB..256 MiB */
 	} nflog;
 	struct {
+		uint32_t flows;	    /* ledger.flows: in each of its sets, 65536, 16..1048576 */
+		uint32_t new_flows; /* ledger.newFlows: a second, of one endpoint, 100, 1..100000 */
+		uint32_t report_seconds; /* ledger.reportSeconds: 30, 1..3600 */
+		uint32_t idle_seconds;	 /* ledger.idleSeconds: 60, 1..86400 */
+	} ledger;
+	struct {
 		uint32_t buffer;    /* events.buffer: bytes kept for a slow reader, 4 MiB, 64 KiB..1
 				       GiB */
 		char *socket;	    /* events.socket: a path; "": none */

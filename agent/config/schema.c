@@ -165,6 +165,18 @@ static const struct schema_key keys[] = {
 	 NULL, "Time after which it does so anyway; the kernel counts in steps of 10.", NULL},
 	{"nflog.socketBuffer", SCHEMA_NUMBER, AT(nflog.socket_buffer), 65536, 268435456, "8388608",
 	 NULL, "Receive buffer in bytes.", NULL},
+	{"ledger.flows", SCHEMA_NUMBER, AT(ledger.flows), 16, 1048576, "65536", NULL,
+	 "Flows the kernel keeps at once, in each of the sets of its ledger; beyond it packets are "
+	 "counted for the endpoint as a whole. A set that is there keeps its size.",
+	 NULL},
+	{"ledger.newFlows", SCHEMA_NUMBER, AT(ledger.new_flows), 1, 100000, "100", NULL,
+	 "New flows of one endpoint a second, and twice as many at once, that are taken into the "
+	 "ledger and told; the packets of others are counted for the endpoint as a whole.",
+	 NULL},
+	{"ledger.reportSeconds", SCHEMA_NUMBER, AT(ledger.report_seconds), 1, 3600, "30", NULL,
+	 "Time from one event of a flow to the next while its packets keep coming.", NULL},
+	{"ledger.idleSeconds", SCHEMA_NUMBER, AT(ledger.idle_seconds), 1, 86400, "60", NULL,
+	 "Time without a packet after which a flow has ended.", NULL},
 	{"events.buffer", SCHEMA_NUMBER, AT(events.buffer), 65536, 1073741824, "4194304", NULL,
 	 "Bytes of event lines kept for a reader that is slow; beyond it lines are dropped and "
 	 "counted.",

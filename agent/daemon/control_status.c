@@ -127,15 +127,9 @@ static void add_api(struct json *json, const struct daemon *daemon)
 
 static void add_books(struct json *json, const struct stream *stream)
 {
-	struct pf_nflog_counts nflog = stream->closed;
-	struct output_counts output = output_counts(stream->output);
+	const struct pf_nflog_counts nflog = stream_nflog_counts(stream);
+	const struct output_counts output = output_counts(stream->output);
 
-	if (stream->nflog) {
-		struct pf_nflog_counts open = pf_nflog_counts(stream->nflog);
-		nflog.received += open.received;
-		nflog.lost += open.lost;
-		nflog.malformed += open.malformed;
-	}
 	json_object_begin(json, "books");
 	json_uint(json, "records_received", nflog.received);
 	json_uint(json, "records_lost", nflog.lost);
@@ -143,6 +137,39 @@ static void add_books(struct json *json, const struct stream *stream)
 	json_uint(json, "records_foreign", stream->n_foreign);
 	json_uint(json, "events_written", output.lines_written);
 	json_uint(json, "events_dropped", output.lines_dropped);
+	json_object_end(json);
+}
+
+static uint64_t absolute(int64_t number)
+{
+	return number < 0 ? (uint64_t)-number : (uint64_t)number;
+}
+
+static void add_account(struct json *json, const char *name, const struct class_books *class)
+{
+	json_object_begin(json, name);
+	json_uint(json, "packets", class->counted);
+	json_uint(json, "ledger", class->ledger);
+	json_uint(json, "overflow", class->overflow);
+	json_uint(json, "unkept", class->unkept);
+	json_uint(json, "difference", absolute(class_books_difference(class)));
+	json_object_end(json);
+}
+
+static void add_ledger(struct json *json, const struct ledger *ledger)
+{
+	const struct books *books = &ledger->books;
+
+	json_object_begin(json, "ledger");
+	json_uint(json, "flows", flow_table_count(ledger->flows));
+	add_account(json, "denied", &books->classes[LEDGER_DENIED]);
+	add_account(json, "audited", &books->classes[LEDGER_AUDITED]);
+	json_uint(json, "messages_sent", books->logged);
+	json_uint(json, "messages_unheard", absolute(books_unheard(books)));
+	json_uint(json, "messages_late", books->late);
+	json_uint(json, "messages_repeated", books->repeated);
+	json_uint(json, "forgotten", books->forgotten);
+	json_uint(json, "readings", books->readings);
 	json_object_end(json);
 }
 
@@ -179,6 +206,7 @@ void control_status_numbers(struct json *json, const struct daemon *daemon)
 	add_transaction(json, daemon);
 	add_api(json, daemon);
 	add_books(json, &daemon->stream);
+	add_ledger(json, &daemon->ledger);
 	add_control(json, daemon);
 }
 

@@ -313,6 +313,12 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	return 0;
 }
 
+static int on_books(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	ledger_say(userdata);
+	return 0;
+}
+
 static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
@@ -331,7 +337,7 @@ static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int add_sources(struct daemon *daemon)
 {
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 	sigset_t mask;
 
 	sigemptyset(&mask);
@@ -344,6 +350,9 @@ static int add_sources(struct daemon *daemon)
 		r = sd_event_add_signal(daemon->loop, NULL, SIGINT, NULL, NULL);
 	if (r >= 0)
 		r = sd_event_add_signal(daemon->loop, &daemon->signal_sources[0], SIGHUP, on_hangup,
+					daemon);
+	if (r >= 0)
+		r = sd_event_add_signal(daemon->loop, &daemon->signal_sources[1], SIGUSR1, on_books,
 					daemon);
 	if (r >= 0)
 		r = sd_event_add_time(daemon->loop, &daemon->work_source, CLOCK_MONOTONIC, 0, 1,
@@ -405,6 +414,8 @@ static int start(struct daemon *daemon)
 	if (r >= 0)
 		r = reconcile_open_node(daemon->config, &daemon->node);
 	if (r >= 0)
+		r = ledger_open(daemon);
+	if (r >= 0)
 		r = stream_open(daemon);
 	if (r < 0)
 		return r;
@@ -438,6 +449,7 @@ static int start(struct daemon *daemon)
 static void stop(struct daemon *daemon)
 {
 	stream_close_nflog(daemon);
+	ledger_done(daemon);
 	seam_close(daemon);
 	control_server_free(daemon->control);
 	quarantines_done(daemon);
@@ -449,6 +461,7 @@ static void stop(struct daemon *daemon)
 	sd_event_source_disable_unref(daemon->verify_source);
 	sd_event_source_disable_unref(daemon->poll_source);
 	sd_event_source_disable_unref(daemon->signal_sources[0]);
+	sd_event_source_disable_unref(daemon->signal_sources[1]);
 	if (daemon->pods_watch >= 0)
 		close(daemon->pods_watch);
 	policies_done(daemon);
@@ -482,6 +495,8 @@ int daemon_run(const char *config_path, struct config *config)
 	/* The first run comes before the loop: events need a snapshot to be attributed with. */
 	if (r >= 0)
 		r = work(&daemon);
+	if (r >= 0)
+		r = ledger_start(&daemon);
 	if (r >= 0) {
 		r = sd_event_loop(daemon.loop);
 		(void)sd_notify(0, "STOPPING=1");

@@ -21,6 +21,8 @@
 #include "inventory/snapshot.h"
 #include "kube/cluster.h"
 #include "kube/manifest_set.h"
+#include "ledger/books.h"
+#include "ledger/flow.h"
 #include "node/view.h"
 #include "policy/own.h"
 #include "policy/decision.h"
@@ -51,6 +53,23 @@ struct stream {
 	uint64_t n_foreign;
 	bool is_reader_gone;
 	sd_event_source *nflog_source, *output_source;
+};
+
+/* A named counter of the kernel, over tables that come and go. */
+struct ledger_counter {
+	uint64_t last, before;
+};
+
+/* What the kernel's ledger says, and what was told of it (ledger.c). */
+struct ledger {
+	struct flow_table *flows;
+	char salt[128]; /* boot and node: in the ids of flows */
+	struct books books;
+	struct ledger_counter counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged;
+	uint64_t removed[LEDGER_CLASS_N], removed_over[LEDGER_CLASS_N]; /* packets of elements */
+	uint64_t logged_at_bind;
+	struct buffer text; /* of the state file */
+	sd_event_source *timer;
 };
 
 /* Policies of both sources (policies.c, policy_files.c). */
@@ -116,6 +135,7 @@ struct daemon {
 	struct fence *fence;
 	sd_event_source *fence_source, *poll_source;
 	struct stream stream;
+	struct ledger ledger;
 	struct seam seam;
 	struct quarantines quarantines;
 	struct control_server *control; /* NULL: the socket could not be had, or is off */
@@ -134,7 +154,7 @@ struct daemon {
 	sd_event_source *last_known_source;
 	int pods_watch; /* inotify descriptor, -1: none */
 	sd_event_source *node_source, *pods_source, *work_source, *verify_source,
-		*signal_sources[2];
+		*signal_sources[3];
 };
 
 /* daemon.c */
@@ -199,7 +219,24 @@ void seam_write(struct daemon *daemon, const char *line, size_t length);
 void seam_flush(struct daemon *daemon);
 void seam_close(struct daemon *daemon);
 
+/* ledger.c: flows, from the first packet to the last. What fails is said; the rules go on. */
+PF_MUST_CHECK int ledger_open(struct daemon *daemon);  /* before the NFLOG group is bound */
+PF_MUST_CHECK int ledger_start(struct daemon *daemon); /* with the first rules in force */
+/* One message: what it tells of its flow, into the event. False: there is nothing new to tell. ret_flow lives
+ * as long as the event. */
+bool ledger_record(struct daemon *daemon, struct event *event, struct event_flow *ret_flow);
+/* Ends the flows for which these will change whose they are or what is decided. Before they are taken over. */
+void ledger_follow(struct daemon *daemon, const struct snapshot *snapshot,
+		   const struct decisions *decisions);
+void ledger_read(struct daemon *daemon);
+void ledger_say(struct daemon *daemon); /* the books, to the operator, as of now */
+void ledger_done(struct daemon *daemon);
+
 /* stream.c */
+struct pf_nflog_counts stream_nflog_counts(const struct stream *stream);
+/* One line, which waits for the flush. */
+void stream_write(struct daemon *daemon, const struct event *event);
+void stream_flush(struct daemon *daemon);
 PF_MUST_CHECK int stream_open(struct daemon *daemon);
 /* Instead of the group that is open, if any; where it fails that one stays open. */
 PF_MUST_CHECK int stream_open_nflog(struct daemon *daemon, const struct config *config);

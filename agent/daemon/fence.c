@@ -157,6 +157,26 @@ int fence_verify(struct fence *fence)
 	return n_steps > 0;
 }
 
+int fence_counters(struct fence *fence, struct pf_counter_value **ret_values, size_t *ret_n_values)
+{
+	return pf_nft_counters(fence->nft, PODFENCE_TABLE, ret_values, ret_n_values);
+}
+
+int fence_counts(struct fence *fence, const char *set, pf_count_fn fn, void *userdata)
+{
+	const struct pf_set_name name = {PF_FAMILY_INET, PODFENCE_TABLE, set};
+
+	return pf_nft_counts(fence->nft, &name, fn, userdata);
+}
+
+int fence_remove_counted(struct fence *fence, const char *set, const struct pf_key *keys,
+			 size_t n_keys, pf_count_fn fn, void *userdata)
+{
+	const struct pf_set_name name = {PF_FAMILY_INET, PODFENCE_TABLE, set};
+
+	return pf_nft_remove_counted(fence->nft, &name, keys, n_keys, fn, userdata);
+}
+
 int fence_fd(const struct fence *fence)
 {
 	return pf_nft_monitor_fd(fence->monitor);

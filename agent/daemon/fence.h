@@ -34,6 +34,15 @@ const struct pf_ruleset *fence_current(const struct fence *fence);
  * errno. */
 PF_MUST_CHECK int fence_verify(struct fence *fence);
 
+/* Counts of the kernel (podfence/nft.h). Elements of tables that have an owner only he can remove. */
+PF_MUST_CHECK int fence_counters(struct fence *fence, struct pf_counter_value **ret_values,
+				 size_t *ret_n_values);
+PF_MUST_CHECK int fence_counts(struct fence *fence, const char *set, pf_count_fn fn,
+			       void *userdata);
+PF_MUST_CHECK int fence_remove_counted(struct fence *fence, const char *set,
+				       const struct pf_key *keys, size_t n_keys, pf_count_fn fn,
+				       void *userdata);
+
 /* Readable when somebody changed nftables; fence_heard() then repairs at once what was done to our tables and
  * says who did it. 1: something was, and who; 0: not, or errno. */
 int fence_fd(const struct fence *fence);

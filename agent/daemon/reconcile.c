@@ -167,6 +167,7 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, struct d
 	say_what_is_missing(daemon, snapshot);
 	if (daemon->snapshot)
 		stream_drain(daemon); /* what was logged before belongs to the snapshot before */
+	ledger_follow(daemon, snapshot, decisions);
 	struct snapshot *before = daemon->snapshot;
 	daemon->snapshot = snapshot;
 	quarantines_follow(daemon, before, snapshot);

@@ -52,10 +52,22 @@ static void write_line(struct daemon *daemon)
 	seam_write(daemon, line->bytes, length);
 }
 
+void stream_write(struct daemon *daemon, const struct event *event)
+{
+	struct stream *stream = &daemon->stream;
+
+	if (event->endpoint && !event->endpoint->event_members)
+		make_members(daemon->snapshot, &stream->context, event->endpoint);
+	buffer_clear(&stream->line);
+	event_format(event, &stream->context, &daemon->rulebook, &stream->line);
+	write_line(daemon);
+}
+
 static void on_record(const struct pf_nflog_record *record, void *userdata)
 {
 	struct turn *turn = userdata;
 	struct stream *stream = &turn->daemon->stream;
+	struct event_flow flow;
 	struct event event;
 
 	if (event_attribute(record, turn->daemon->snapshot, &turn->daemon->rulebook, &event) != 0) {
@@ -64,12 +76,24 @@ static void on_record(const struct pf_nflog_record *record, void *userdata)
 	}
 	event.created_usec = turn->now_usec;
 	event.time_usec = record->has_timestamp ? record->timestamp_usec : turn->now_usec;
-	event.sequence = ++stream->sequence;
-	if (event.endpoint && !event.endpoint->event_members)
-		make_members(turn->daemon->snapshot, &stream->context, event.endpoint);
-	buffer_clear(&stream->line);
-	event_format(&event, &stream->context, &turn->daemon->rulebook, &stream->line);
-	write_line(turn->daemon);
+	if (!ledger_record(turn->daemon, &event, &flow))
+		return;
+	if (!event.flow)
+		event.sequence = ++stream->sequence;
+	stream_write(turn->daemon, &event);
+}
+
+struct pf_nflog_counts stream_nflog_counts(const struct stream *stream)
+{
+	struct pf_nflog_counts counts = stream->closed;
+
+	if (stream->nflog) {
+		struct pf_nflog_counts open = pf_nflog_counts(stream->nflog);
+		counts.received += open.received;
+		counts.lost += open.lost;
+		counts.malformed += open.malformed;
+	}
+	return counts;
 }
 
 /* Polls for writing only while something waits. */
@@ -86,24 +110,34 @@ static void flush(struct stream *stream)
 						  r == 1 ? SD_EVENT_ON : SD_EVENT_OFF);
 }
 
+void stream_flush(struct daemon *daemon)
+{
+	flush(&daemon->stream);
+	seam_flush(daemon);
+}
+
+/* How many messages there were; negative: none could be read, which is said. */
+static int take_some(struct daemon *daemon)
+{
+	struct turn turn = {daemon, clock_usec(CLOCK_REALTIME)};
+	int r = pf_nflog_dispatch(daemon->stream.nflog, MESSAGES_PER_CALL, on_record, &turn);
+
+	if (r < 0)
+		diag_cannot("read from NFLOG", r);
+	return r;
+}
+
 void stream_drain(struct daemon *daemon)
 {
-	struct turn turn = {daemon, 0};
 	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
 
 	if (!daemon->stream.nflog)
 		return;
-	for (unsigned i = 0; i < CALLS_PER_TURN; i++) {
-		turn.now_usec = clock_usec(CLOCK_REALTIME);
-		int r = pf_nflog_dispatch(daemon->stream.nflog, MESSAGES_PER_CALL, on_record,
-					  &turn);
-		if (r < 0)
-			diag_cannot("read from NFLOG", r);
-		if (r < MESSAGES_PER_CALL || clock_usec(CLOCK_MONOTONIC) - begun > TURN_USEC)
+	for (unsigned i = 0; i < CALLS_PER_TURN; i++)
+		if (take_some(daemon) < MESSAGES_PER_CALL ||
+		    clock_usec(CLOCK_MONOTONIC) - begun > TURN_USEC)
 			break;
-	}
-	flush(&daemon->stream);
-	seam_flush(daemon);
+	stream_flush(daemon);
 }
 
 static int on_nflog(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -145,8 +179,12 @@ void stream_close_nflog(struct daemon *daemon)
 
 	if (!stream->nflog)
 		return;
-	if (daemon->snapshot)
-		stream_drain(daemon);
+	int r = pf_nflog_unbind(stream->nflog);
+	if (r < 0)
+		diag_cannot("give the NFLOG group back", r);
+	while (daemon->snapshot && take_some(daemon) > 0)
+		; /* what waits is bounded by nflog.socketBuffer */
+	stream_flush(daemon);
 	struct pf_nflog_counts counts = pf_nflog_counts(stream->nflog);
 	stream->closed.received += counts.received;
 	stream->closed.lost += counts.lost;

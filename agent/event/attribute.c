@@ -33,7 +33,8 @@ static void attribute_link(struct event *event, const struct snapshot *snapshot)
 		event->attribution = "none: the packet came in by no link";
 		return;
 	}
-	bool is_source_good = event->has_packet && !rule_facts(event->meaning.rule)->judges_source;
+	bool has_source = event->has_packet || (event->flow && event->flow->is_over);
+	bool is_source_good = has_source && !rule_facts(event->meaning.rule)->judges_source;
 	if (is_source_good)
 		event->endpoint = snapshot_find_link(snapshot, link, &event->packet.source);
 	if (event->endpoint) {
@@ -46,12 +47,18 @@ static void attribute_link(struct event *event, const struct snapshot *snapshot)
 					     ? "none: several pods can stand behind the link, none "
 					       "proved this source"
 					     : "none: no endpoint is registered on the link";
-	else if (!event->has_packet)
+	else if (!has_source)
 		event->attribution = "link (packet is unreadable)";
 	else if (is_source_good)
 		event->attribution = "link (source is not registered)";
 	else
 		event->attribution = "link (source is spoofed)";
+}
+
+/* Then an index is that of the pod root. */
+static bool is_pending(enum rule_id rule)
+{
+	return rule == RULE_PENDING || rule == RULE_PENDING_REJECT || rule == RULE_PENDING_AUDIT;
 }
 
 static void attribute_cgroup(struct event *event, const struct snapshot *snapshot)
@@ -62,7 +69,7 @@ static void attribute_cgroup(struct event *event, const struct snapshot *snapsho
 		index = event->meaning.index;
 	else if (!rule_facts(event->meaning.rule)->lets_pass)
 		index = event->record->mark;
-	if (!index) {
+	if (!index || is_pending(event->meaning.rule)) {
 		event->attribution = "none: the socket belongs to no registered endpoint";
 		return;
 	}
@@ -106,6 +113,14 @@ static enum rule_verdict verdict_of(enum rule_id rule)
 	return facts->rejects ? VERDICT_REJECTED : VERDICT_DROPPED;
 }
 
+/* A flow of TCP without a port has no SYN in it. */
+static bool is_late(const struct event *event)
+{
+	if (event->packet.has_tcp_flags)
+		return !(event->packet.tcp_flags & TCP_SYN);
+	return event->flow && event->flow->hides_ports;
+}
+
 static void packet_judge(struct event *event, const struct rulebook *rulebook)
 {
 	const struct pf_packet *packet = &event->packet;
@@ -114,8 +129,7 @@ static void packet_judge(struct event *event, const struct rulebook *rulebook)
 	address_translate(&packet->destination, rulebook->nat64, &plain);
 	event->is_metadata = packet->ethertype != ETHERTYPE_ARP && address_is_metadata(&plain);
 	event->is_midstream = packet->ethertype != ETHERTYPE_ARP &&
-			      packet->protocol == PROTOCOL_TCP && packet->has_tcp_flags &&
-			      !(packet->tcp_flags & TCP_SYN);
+			      packet->protocol == PROTOCOL_TCP && is_late(event);
 }
 
 /* The kernel has few ends for many policies: which one decided is found by deciding again, with the decisions
@@ -135,6 +149,8 @@ static void rule_find(struct event *event, const struct snapshot *snapshot,
 
 	if (!facts->asks_policy || !rulebook->decisions || !event->endpoint || !event->has_packet)
 		return;
+	if (event->flow && event->flow->hides_ports && !event->flow->has_detail)
+		return; /* what it was denied for may have been a port */
 	decision_judge(decisions_of(rulebook->decisions, snapshot, event->endpoint), &what,
 		       rulebook->nat64, &ruling);
 	event->has_ruling = ruling.verdict == (facts->lets_pass ? RULING_AUDIT : RULING_DENY);
@@ -154,6 +170,20 @@ static void links_name(struct event *event, const struct snapshot *snapshot)
 		event->port_in = node_view_link(snapshot->view, record->port_in);
 }
 
+void event_judge(struct event *event, const struct snapshot *snapshot,
+		 const struct rulebook *rulebook)
+{
+	if (event->has_packet)
+		packet_judge(event, rulebook);
+	event->verdict = verdict_of(event->meaning.rule);
+	event->attribution = "none: the node has not been looked at yet";
+	if (!snapshot)
+		return;
+	links_name(event, snapshot);
+	attribute_sender(event, snapshot);
+	rule_find(event, snapshot, rulebook);
+}
+
 int event_attribute(const struct pf_nflog_record *record, const struct snapshot *snapshot,
 		    const struct rulebook *rulebook, struct event *ret_event)
 {
@@ -164,15 +194,7 @@ int event_attribute(const struct pf_nflog_record *record, const struct snapshot 
 	event.packet_error = pf_packet_parse(record->payload, record->payload_length,
 					     record->ethertype, &event.packet);
 	event.has_packet = event.packet_error == 0;
-	if (event.has_packet)
-		packet_judge(&event, rulebook);
-	event.verdict = verdict_of(event.meaning.rule);
-	event.attribution = "none: the node has not been looked at yet";
-	if (snapshot) {
-		links_name(&event, snapshot);
-		attribute_sender(&event, snapshot);
-		rule_find(&event, snapshot, rulebook);
-	}
+	event_judge(&event, snapshot, rulebook);
 	*ret_event = event;
 	return 0;
 }

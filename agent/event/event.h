@@ -11,11 +11,24 @@
 #include "inventory/snapshot.h"
 #include "policy/verdict.h"
 
+/* A flow of the ledger: its events are about more than one packet. */
+enum event_flow_state { EVENT_FLOW_START, EVENT_FLOW_UPDATE, EVENT_FLOW_END };
+struct event_flow {
+	uint8_t id[16]; /* the same in all its events */
+	enum event_flow_state state;
+	uint64_t start_usec, end_usec;	     /* CLOCK_REALTIME: first and last packet */
+	uint64_t packets, bytes;	     /* since its last event */
+	uint64_t packets_total, bytes_total; /* in all its events, with this one */
+	bool is_over;	  /* packets of an endpoint whose flows are not taken in, all together */
+	bool has_detail;  /* event.packet is its first packet; else it is what the key says */
+	bool hides_ports; /* its packets have several */
+};
+
 /* One thing that happened, joined from a record, the snapshot and the rulebook of its time. */
 struct event {
 	const struct pf_nflog_record *record;
 	struct pf_packet packet;
-	bool has_packet; /* false: packet_error says why */
+	bool has_packet; /* false: packet_error says why; 0: of flow->is_over there is only a source */
 	int packet_error;
 	struct prefix_meaning meaning;
 	enum rule_verdict verdict;
@@ -27,11 +40,13 @@ struct event {
 	bool has_ruling;
 	bool is_outdated; /* the decision would not have led here: the rules had just changed */
 	struct ruling ruling;
-	bool is_metadata;      /* the destination is a cloud metadata address */
-	bool is_midstream;     /* TCP without SYN: accuses nobody */
-	uint64_t time_usec;    /* CLOCK_REALTIME of the packet, or of reading it */
-	uint64_t created_usec; /* CLOCK_REALTIME when the agent read it */
-	uint64_t sequence;     /* counts this agent's events */
+	const struct event_flow *flow; /* NULL: this one packet */
+	bool is_uncounted;	       /* some flow's events count it, and which is not known */
+	bool is_metadata;	       /* the destination is a cloud metadata address */
+	bool is_midstream;	       /* TCP without SYN: accuses nobody */
+	uint64_t time_usec;	       /* CLOCK_REALTIME of the packet, or of reading it */
+	uint64_t created_usec;	       /* CLOCK_REALTIME when the agent read it */
+	uint64_t sequence;	       /* counts the flow's events; without a flow, this agent's */
 };
 
 enum {
@@ -43,6 +58,10 @@ enum {
 PF_MUST_CHECK int event_attribute(const struct pf_nflog_record *record,
 				  const struct snapshot *snapshot, const struct rulebook *rulebook,
 				  struct event *ret_event);
+
+/* The same where no packet is to be read: record, packet, has_packet and meaning are set. */
+void event_judge(struct event *event, const struct snapshot *snapshot,
+		 const struct rulebook *rulebook);
 
 /* Members of the event that are the same for the whole life of the agent. */
 struct event_context {

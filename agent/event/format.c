@@ -63,9 +63,10 @@ static void words_make(const struct event *event, struct words *words)
 	words->facts = rule_facts(event->meaning.rule);
 	words_rule(event, words);
 	words->source.length = words->destination.length = 0;
+	if (event->has_packet || (event->flow && event->flow->is_over))
+		address_words_make(&event->packet.source, &words->source);
 	if (!event->has_packet)
 		return;
-	address_words_make(&event->packet.source, &words->source);
 	address_words_make(&event->packet.destination, &words->destination);
 }
 
@@ -104,12 +105,35 @@ static unsigned severity_of(const struct event *event, const struct rule_facts *
 	return facts->severity;
 }
 
-/* Hash of (agent life, flow, sequence). The key is public: ids have to differ, not to resist. */
-static void add_id(struct json *json, const struct event *event,
-		   const struct event_context *context)
+static void add_hex(struct json *json, const char *key, const uint8_t bytes[static 16])
 {
-	static const uint8_t key[16] = "podfence event";
 	static const char digits[] = "0123456789abcdef";
+	char text[32];
+
+	for (size_t i = 0; i < 16; i++) {
+		text[2 * i] = digits[bytes[i] >> 4];
+		text[2 * i + 1] = digits[bytes[i] & 0xf];
+	}
+	json_string_n(json, key, text, sizeof(text));
+}
+
+/* The key is public: ids have to differ, not to resist. */
+static const uint8_t id_key[16] = "podfence event";
+
+/* Of a flow the same event has the same id, whichever life of the agent told it. */
+static void add_flow_id(struct json *json, const struct event *event)
+{
+	uint8_t bytes[sizeof(event->flow->id) + sizeof(event->sequence)];
+
+	memcpy(bytes, event->flow->id, sizeof(event->flow->id));
+	memcpy(bytes + sizeof(event->flow->id), &event->sequence, sizeof(event->sequence));
+	add_hex(json, "id", siphash128(id_key, bytes, sizeof(bytes)).bytes);
+}
+
+/* Hash of (agent life, packet, sequence). */
+static void add_packet_id(struct json *json, const struct event *event,
+			  const struct event_context *context)
+{
 	struct __attribute__((packed)) {
 		char agent[64];
 		uint64_t sequence, cgroup;
@@ -127,20 +151,28 @@ static void add_id(struct json *json, const struct event *event,
 		flow.protocol = event->packet.protocol;
 		flow.port = event->packet.destination_port;
 	}
-	struct siphash128 hash = siphash128(key, &flow, sizeof(flow));
-	char text[2 * sizeof(hash.bytes)];
-	for (size_t i = 0; i < sizeof(hash.bytes); i++) {
-		text[2 * i] = digits[hash.bytes[i] >> 4];
-		text[2 * i + 1] = digits[hash.bytes[i] & 0xf];
-	}
-	json_string_n(json, "id", text, sizeof(text));
+	add_hex(json, "id", siphash128(id_key, &flow, sizeof(flow)).bytes);
+}
+
+/* When it began, and what is told of it until when. */
+static void add_span(struct json *json, const struct event_flow *flow)
+{
+	add_time(json, "start", flow->start_usec);
+	if (flow->state == EVENT_FLOW_START)
+		return;
+	add_time(json, "end", flow->end_usec);
+	if (flow->end_usec >= flow->start_usec)
+		json_uint(json, "duration", (flow->end_usec - flow->start_usec) * 1000);
 }
 
 static void add_event(struct json *json, const struct event *event,
 		      const struct event_context *context, const struct words *words)
 {
 	json_object_begin(json, "event");
-	add_id(json, event, context);
+	if (event->flow)
+		add_flow_id(json, event);
+	else
+		add_packet_id(json, event, context);
 	RAW(json, "\"kind\":\"event\",\"category\":[\"network\"]");
 	switch (event->verdict) {
 	case VERDICT_DROPPED:
@@ -160,6 +192,8 @@ static void add_event(struct json *json, const struct event *event,
 	json_uint(json, "severity", severity_of(event, words->facts));
 	json_uint(json, "sequence", event->sequence);
 	add_time(json, "created", event->created_usec);
+	if (event->flow)
+		add_span(json, event->flow);
 	json_object_end(json);
 }
 
@@ -176,6 +210,14 @@ static void add_keyword(struct json *json, const char *key, uint64_t value)
 	json_string_n(json, key, digits + n, sizeof(digits) - n);
 }
 
+/* What is said is of one packet. */
+static bool has_detail(const struct event *event)
+{
+	const struct event_flow *flow = event->flow;
+
+	return event->has_packet && (!flow || (flow->has_detail && !flow->hides_ports));
+}
+
 /* A later fragment has no ports to make it of, and another one than its flow's would mislead. */
 static void add_community_id(struct json *json, const struct pf_packet *packet)
 {
@@ -187,17 +229,28 @@ static void add_community_id(struct json *json, const struct pf_packet *packet)
 	json_string_n(json, "community_id", text, sizeof(text) - 1);
 }
 
+static void add_counts(struct json *json, const struct event *event)
+{
+	if (event->is_uncounted)
+		return;
+	json_uint(json, "packets", event->flow ? event->flow->packets : 1);
+	if (event->flow)
+		json_uint(json, "bytes", event->flow->bytes);
+	else if (event->has_packet)
+		json_uint(json, "bytes", event->packet.length);
+}
+
 static void add_network(struct json *json, const struct event *event)
 {
 	const struct pf_packet *packet = &event->packet;
 
 	json_object_begin(json, "network");
 	if (rule_facts(event->meaning.rule)->is_inbound)
-		RAW(json, "\"direction\":\"ingress\",\"packets\":1");
+		RAW(json, "\"direction\":\"ingress\"");
 	else
-		RAW(json, "\"direction\":\"egress\",\"packets\":1");
+		RAW(json, "\"direction\":\"egress\"");
+	add_counts(json, event);
 	if (event->has_packet) {
-		json_uint(json, "bytes", packet->length);
 		if (!event_is_ip(event))
 			RAW(json, "\"type\":\"arp\"");
 		else if (packet->destination.family == AF_INET)
@@ -208,7 +261,8 @@ static void add_network(struct json *json, const struct event *event)
 	if (event_is_ip(event)) {
 		json_string(json, "transport", transport_name(packet->protocol));
 		add_keyword(json, "iana_number", packet->protocol);
-		add_community_id(json, packet);
+		if (has_detail(event))
+			add_community_id(json, packet);
 	}
 	json_object_end(json);
 }
@@ -249,10 +303,12 @@ static void add_side(struct json *json, const char *key, const struct address_wo
 static void add_sides(struct json *json, const struct event *event, const struct words *words)
 {
 	const struct pf_packet *packet = &event->packet;
-	bool has_ports = event_is_ip(event) && packet->has_ports;
+	bool has_ports = event_is_ip(event) && packet->has_ports &&
+			 !(event->flow && event->flow->hides_ports);
 	bool has_mac = words->facts->judges_source && event->record->source_mac_length == 6;
 
-	add_side(json, "source", &words->source, has_ports ? &packet->source_port : NULL,
+	add_side(json, "source", &words->source,
+		 has_ports && has_detail(event) ? &packet->source_port : NULL,
 		 has_mac ? event->record->source_mac : NULL);
 	add_side(json, "destination", &words->destination,
 		 has_ports ? &packet->destination_port : NULL, NULL);
@@ -424,10 +480,31 @@ static void add_policy(struct json *json, const struct ruling *ruling)
 	json_object_end(json);
 }
 
+static void add_flow(struct json *json, const struct event_flow *flow)
+{
+	static const char *const states[] = {
+		[EVENT_FLOW_START] = "start",
+		[EVENT_FLOW_UPDATE] = "update",
+		[EVENT_FLOW_END] = "end",
+	};
+
+	json_object_begin(json, "flow");
+	add_hex(json, "id", flow->id);
+	json_string(json, "state", states[flow->state]);
+	json_uint(json, "packets_total", flow->packets_total);
+	json_uint(json, "bytes_total", flow->bytes_total);
+	json_boolean(json, "detail", flow->has_detail);
+	if (flow->is_over)
+		RAW(json, "\"overflow\":true");
+	json_object_end(json);
+}
+
 static void add_podfence(struct json *json, const struct event *event)
 {
 	json_object_begin(json, "podfence");
 	json_string(json, "attribution", event->attribution);
+	if (event->flow)
+		add_flow(json, event->flow);
 	if (event->endpoint)
 		add_endpoint(json, event->endpoint);
 	if (event->has_ruling && event->ruling.policy)
@@ -437,7 +514,7 @@ static void add_podfence(struct json *json, const struct event *event)
 	json_boolean(json, "midstream", event->is_midstream);
 	if (event->has_packet)
 		add_packet(json, event);
-	else
+	else if (event->packet_error)
 		json_string(json, "packet_error", packet_error_name(event->packet_error));
 	json_object_end(json);
 }

@@ -51,9 +51,9 @@ static void message_add(struct message *message, const char *text)
 	message_add_n(message, text, strlen(text));
 }
 
-static void message_add_uint(struct message *message, unsigned value)
+static void message_add_uint(struct message *message, uint64_t value)
 {
-	char digits[10];
+	char digits[20];
 	size_t n = sizeof(digits);
 
 	do {
@@ -84,9 +84,12 @@ static void message_add_packet(struct message *message, const struct event *even
 {
 	const struct pf_packet *packet = &event->packet;
 	const char *transport = event_is_ip(event) ? transport_name(packet->protocol) : "arp";
+	bool has_detail = !event->flow || event->flow->has_detail;
+	bool has_ports = packet->has_ports && !(event->flow && event->flow->hides_ports);
 
 	if (!event->has_packet) {
-		message_add(message, "unreadable packet");
+		message_add(message,
+			    event->packet_error ? "unreadable packet" : "flows beyond the ledger");
 		return;
 	}
 	if (transport) {
@@ -96,9 +99,23 @@ static void message_add_packet(struct message *message, const struct event *even
 		message_add_uint(message, packet->protocol);
 	}
 	message_add(message, " ");
-	message_add_side(message, &words->source, packet->has_ports, packet->source_port);
-	message_add(message, " -> ");
-	message_add_side(message, &words->destination, packet->has_ports, packet->destination_port);
+	if (words->source.length) {
+		message_add_side(message, &words->source, has_ports && has_detail,
+				 packet->source_port);
+		message_add(message, " ");
+	}
+	message_add(message, "-> ");
+	message_add_side(message, &words->destination, has_ports, packet->destination_port);
+}
+
+static void message_add_count(struct message *message, const struct event_flow *flow)
+{
+	if (flow->state == EVENT_FLOW_START && flow->packets == 1)
+		return;
+	message_add(message, " (");
+	message_add_uint(message, flow->packets);
+	message_add(message, flow->packets == 1 ? " packet" : " packets");
+	message_add(message, flow->state == EVENT_FLOW_END ? ", ended)" : ")");
 }
 
 void message_make(struct message *message, const struct event *event, const struct words *words)
@@ -128,4 +145,6 @@ void message_make(struct message *message, const struct event *event, const stru
 	message_add_packet(message, event, words);
 	message_add(message, " by ");
 	message_add(message, words->rule_name);
+	if (event->flow)
+		message_add_count(message, event->flow);
 }

@@ -91,7 +91,7 @@ def check_stall(check: tap.Tap, agent: Agent, pod: Pod) -> None:
     stalled = Reader(str(agent.events_socket))
     stalled.until_state(7)
     before = len(agent.events())
-    pod.worker.call(traffic.sprint, [(EXTERNAL4, port, b"") for port in range(9000, 9050)], 0.3)
+    pod.worker.call(traffic.volley, [(EXTERNAL4, port) for port in range(9000, 12000)], 1)
     agent.wait_for(lambda: len(agent.events()) > before + 500, "events on stdout")
     events: list[dict] = []
     state: dict = {}
@@ -116,7 +116,7 @@ def check_stall(check: tap.Tap, agent: Agent, pod: Pod) -> None:
 def test(check: tap.Tap) -> None:
     with Lab() as lab:
         lab.add_three_pods()
-        agent = lab.agent(events={"buffer": 65536})
+        agent = lab.agent(events={"buffer": 65536}, ledger={"newFlows": 100000})
         agent.pods_known = lab.pods
         agent.start()
         agent.wait_endpoints(len(lab.pods))

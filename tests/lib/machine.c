@@ -59,6 +59,11 @@ static bool load(const struct machine_packet *packet, const struct pf_selector *
 	switch (selector->field) {
 	case PF_IIF: return load_integer(bytes, field, packet->iif);
 	case PF_L4PROTO: return load_integer(bytes, field, packet->protocol);
+	case PF_MARK: return load_integer(bytes, field, 0);
+	case PF_TCP_FLAGS: return load_integer(bytes, field, 2 /* SYN */);
+	case PF_TH_SPORT:
+		return (packet->has_ports || packet->protocol == 1 || packet->protocol == 58) &&
+		       load_integer(bytes, field, 2048);
 	case PF_IP_SADDR:
 	case PF_IP6_SADDR: return load_address(bytes, field, &packet->source);
 	case PF_IP_DADDR:

@@ -60,6 +60,8 @@ static void fill_config(struct config *config, unsigned flags)
 	config->conntrack.label_bit = 100;
 	config->nflog.group = 1789;
 	config->nflog.copy_bytes = 128;
+	config->ledger.flows = 65536;
+	config->ledger.new_flows = 100;
 }
 
 static struct pf_address address4(unsigned i)

@@ -199,6 +199,20 @@ def sprint(sends: list[tuple[str, int, bytes]], seconds: float) -> int:
     return taken
 
 
+def volley(destinations: list[tuple[str, int]], rounds: int) -> int:
+    """Datagrams to all of them, so many times, each of which reaches the rules: one that the kernel
+    had no room for is sent again. How many there were."""
+    with contextlib.ExitStack() as stack:
+        by_family = {family: stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                     for family in (socket.AF_INET, socket.AF_INET6)}
+        for _ in range(rounds):
+            for address, port in destinations:
+                while attempt(by_family[family_of(address)].sendto, b"podfence", (address, port)) \
+                        in ("ENOBUFS", "EAGAIN"):
+                    time.sleep(0.001)
+    return rounds * len(destinations)
+
+
 class Flag:
     """SIGUSR1 ends what a worker does until further notice."""
 

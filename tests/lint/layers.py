@@ -24,6 +24,7 @@ MAY_INCLUDE: dict[str, set[str] | str] = {
     "policy": {"include", "base", "config", "kube", "node", "inventory"},
     "compile": {"include", "base", "config", "kube", "node", "inventory", "policy"},
     "event": {"include", "base", "kube", "node", "inventory", "policy", "compile/rulebook.h"},
+    "ledger": {"include", "base", "compile/ledger_set.h", "compile/rulebook.h"},
     "control": {"include", "base", "event", "inventory", "compile/rulebook.h"},
     "privilege": {"include"},
     "ship": {"include", "base", "http", "event", "privilege"},

@@ -226,6 +226,90 @@ static void kept_members_change_nothing(void **state)
 	buffer_done(&fresh);
 }
 
+/* Events of flows: what a later one says of its packets, of its first packet, and where there was none. */
+static const struct {
+	const char *name;
+	struct event_flow flow;
+	const char *prefix;
+	struct shape shape;
+	bool has_no_packet;
+} flow_scenes[] = {
+	{"flow-start",
+	 {.state = EVENT_FLOW_START,
+	  .packets = 1,
+	  .bytes = 60,
+	  .packets_total = 1,
+	  .bytes_total = 60,
+	  .has_detail = true},
+	 "podfence:deny",
+	 {WEB, EXTERNAL, 6, 50514, 443, SYN}},
+	{"flow-update",
+	 {.state = EVENT_FLOW_UPDATE,
+	  .packets = 4711,
+	  .bytes = 282660,
+	  .packets_total = 4712,
+	  .bytes_total = 282720,
+	  .has_detail = true},
+	 "podfence:deny",
+	 {WEB, EXTERNAL, 6, 50514, 443, SYN}},
+	{"flow-end-bare",
+	 {.state = EVENT_FLOW_END,
+	  .packets = 0,
+	  .bytes = 0,
+	  .packets_total = 4712,
+	  .bytes_total = 282720},
+	 "podfence:audit",
+	 {WEB, EXTERNAL, 17, 50514, 53}},
+	{"flow-late",
+	 {.state = EVENT_FLOW_UPDATE,
+	  .packets = 1,
+	  .bytes = 40,
+	  .packets_total = 2,
+	  .bytes_total = 80,
+	  .hides_ports = true,
+	  .has_detail = true},
+	 "podfence:deny",
+	 {WEB, EXTERNAL, 6, 50514, 443, ACK}},
+	{"flow-over",
+	 {.state = EVENT_FLOW_UPDATE,
+	  .packets = 100000,
+	  .bytes = 6000000,
+	  .packets_total = 200000,
+	  .bytes_total = 12000000,
+	  .is_over = true},
+	 "podfence:deny",
+	 {WEB, EXTERNAL, 6, 50514, 443, SYN},
+	 .has_no_packet = true},
+};
+
+static void flows_are_golden(void **state)
+{
+	struct buffer line = BUFFER_INIT;
+
+	for (size_t i = 0; i < N(flow_scenes); i++) {
+		const struct scene scene = {
+			flow_scenes[i].name, flow_scenes[i].prefix, FORWARD, 10, 2, 0, 0,
+			flow_scenes[i].shape};
+		struct event_flow flow = flow_scenes[i].flow;
+		struct rulebook rulebook = {.generation = 12};
+		struct scene_memory memory;
+		struct event event = scene_play(&scene, snapshot, &rulebook, &memory);
+
+		flow.start_usec = SCENE_NOW - 90000000;
+		flow.end_usec = SCENE_NOW - 1000000;
+		memset(flow.id, 0x5a, sizeof(flow.id));
+		event.flow = &flow;
+		event.sequence = 3;
+		event.has_packet = !flow_scenes[i].has_no_packet;
+		event_judge(&event, snapshot, &rulebook);
+		buffer_clear(&line);
+		event_format(&event, &scene_context, &rulebook, &line);
+		json_check(&line);
+		golden_compare(scene.name, &line);
+	}
+	buffer_done(&line);
+}
+
 static void changes_are_golden(void **state)
 {
 	const struct agent_event by_hand = {
@@ -301,9 +385,8 @@ static void ids_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_are_golden),
-		cmocka_unit_test(kept_members_change_nothing),
-		cmocka_unit_test(changes_are_golden),
+		cmocka_unit_test(lines_are_golden), cmocka_unit_test(kept_members_change_nothing),
+		cmocka_unit_test(flows_are_golden), cmocka_unit_test(changes_are_golden),
 		cmocka_unit_test(ids_differ),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -29,6 +29,13 @@ static void prefixes_are_read(void **state)
 		{"podfence:tunnel", 0, {RULE_TUNNEL}},
 		{"podfence:quarantine:7", 0, {RULE_QUARANTINE, true, 7}},
 		{"podfence:quarantine-in:7", 0, {RULE_QUARANTINE_IN, true, 7}},
+		{"podfence:deny:over", 0, {RULE_DENY, false, 0, true}},
+		{"podfence:audit:1a2b:over", 0, {RULE_AUDIT, true, 0x1a2b, true}},
+		{"podfence:over", -EINVAL},
+		{"podfence:deny:over:1", -EINVAL},
+		{"podfence:deny::over", -EINVAL},
+		{"podfence:deny:over:over", -EINVAL},
+		{"podfence:audit:1over", -EINVAL},
 		{"", -EINVAL},
 		{"podfence", -EINVAL},
 		{"podfence:", -EINVAL},
@@ -62,6 +69,7 @@ static void prefixes_are_read(void **state)
 		assert_int_equal(meaning.rule, cases[i].meaning.rule);
 		assert_int_equal(meaning.has_index, cases[i].meaning.has_index);
 		assert_int_equal(meaning.index, cases[i].meaning.index);
+		assert_int_equal(meaning.is_over, cases[i].meaning.is_over);
 		assert_string_equal(rule_prefix_format(&meaning, text), cases[i].prefix);
 	}
 }
@@ -95,7 +103,7 @@ static void facts_are_complete(void **state)
 static void prefixes_fit(void **state)
 {
 	for (enum rule_id id = 0; id < RULE_N; id++) {
-		struct prefix_meaning meaning = {id, true, UINT32_MAX}, again;
+		struct prefix_meaning meaning = {id, true, UINT32_MAX, true}, again;
 		char text[RULE_PREFIX_MAX];
 
 		rule_prefix_format(&meaning, text);
@@ -103,6 +111,7 @@ static void prefixes_fit(void **state)
 		assert_int_equal(rule_prefix_parse(text, &again), 0);
 		assert_int_equal(again.rule, id);
 		assert_int_equal(again.index, UINT32_MAX);
+		assert_true(again.is_over);
 	}
 }
 

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * How a packet that nothing allows is recorded. What is known costs a look-up, what is new one NFLOG message:
+ *
+ *	NAME		count; the flow is in the ledger (its element counts) -> verdict
+ *			the sender's pace of new flows is not exceeded, and there is room: take it in, log -> verdict
+ *	NAME-rest	the same for what has no port of interest: other protocols, TCP without SYN
+ *	NAME-over	neither: the sender's own counter
+ *	NAME-sample	a few of those are logged -> verdict
+ *
+ * Every way ends in the verdict, which is the end's alone: a full ledger or an exceeded pace changes what is
+ * recorded, never what passes. A set of paces that is full counts as exceeded.
+ *
+ * The pace is that of a link and source address, or of a cgroup. A link whose sender may choose among many
+ * source addresses has one of its own beside, LINK_PACE times as high, so that it cannot fill the ledger.
+ *
+ * TCP without SYN is late, not an attempt: were it in one element with the attempts, the first packet would
+ * decide what the others are taken for. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compile/internal.h"
+
+#define LINK_PACE	   8
+#define PACE_TIMEOUT	   60 /* seconds; an element that goes begins anew with a full burst */
+#define SAMPLES_PER_SECOND 10
+
+static const struct pf_selector l4proto = {PF_L4PROTO};
+static const struct pf_selector tcp_flags = {PF_TCP_FLAGS};
+static const uint8_t with_ports[] = {6, 17, 33, 132, 136};
+
+struct key {
+	struct pf_selector selectors[PF_SELECTORS_MAX];
+	size_t n;
+	const char *set;
+};
+
+static enum ledger_class class_of(const struct ledger_end *end)
+{
+	return rule_facts(end->meaning.rule)->lets_pass ? LEDGER_AUDITED : LEDGER_DENIED;
+}
+
+static void key_make(const struct ledger_end *end, enum ledger_kind kind, uint8_t family,
+		     bool is_icmp, struct key *key)
+{
+	const struct ledger_set *set = ledger_set_find(class_of(end), kind, end->is_output, family);
+
+	key->set = set->name;
+	key->n = ledger_set_selectors(set, is_icmp, key->selectors);
+	if (key->selectors[0].field == PF_CGROUP)
+		key->selectors[0].level = end->level;
+}
+
+static void add_verdict(const struct ledger_end *end, struct pf_rule *rule)
+{
+	const struct rule_facts *facts = rule_facts(end->meaning.rule);
+
+	if (facts->rejects)
+		pf_rule_verdict(rule, PF_GOTO, ANSWER);
+	else
+		pf_rule_verdict(rule, facts->lets_pass ? PF_ACCEPT : PF_DROP, NULL);
+}
+
+/* ICMP of its own family only: of ICMP in IPv6 nobody knows type and code. */
+static void begin_icmp(struct pf_rule *rule, uint8_t family)
+{
+	pf_rule_equal(rule, l4proto, family == AF_INET ? 1 : 58);
+}
+
+static void add_known(const struct ledger_end *end, struct pf_chain *chain, enum ledger_kind kind,
+		      uint8_t family, bool is_icmp)
+{
+	struct pf_rule *rule = pf_rule_add(chain);
+	struct key key;
+
+	key_make(end, kind, family, is_icmp, &key);
+	if (is_icmp)
+		begin_icmp(rule, family);
+	pf_rule_lookup(rule, key.set, key.selectors, key.n);
+	add_verdict(end, rule);
+}
+
+/* Goes on while the sender's pace is not exceeded. */
+static void add_pace(const struct compiler *compiler, const struct ledger_end *end,
+		     struct pf_rule *rule, uint8_t family)
+{
+	uint32_t per_second = compiler->config->ledger.new_flows;
+	const struct pf_rate rate = {per_second, 2 * per_second};
+	const struct pf_rate link = {LINK_PACE * rate.per_second, LINK_PACE * rate.burst};
+	struct key key;
+
+	key_make(end, LEDGER_OVER, family, false, &key);
+	if (end->is_output) {
+		pf_rule_set_meter(rule, class_of(end) == LEDGER_DENIED ? PACE_OUT : PACE_CGROUPS,
+				  key.selectors, key.n, &rate);
+		return;
+	}
+	pf_rule_set_meter(rule, family == AF_INET ? PACE4 : PACE6, key.selectors, key.n, &rate);
+	pf_rule_set_meter(rule, PACE_LINKS, PF_FIELDS({PF_IIF}), &link);
+}
+
+static void add_new(const struct compiler *compiler, const struct ledger_end *end,
+		    struct pf_chain *chain, enum ledger_kind kind, uint8_t family, bool is_icmp)
+{
+	struct pf_rule *rule = pf_rule_add(chain);
+	struct key key;
+
+	key_make(end, kind, family, is_icmp, &key);
+	if (is_icmp)
+		begin_icmp(rule, family);
+	add_pace(compiler, end, rule, family);
+	pf_rule_set_add(rule, key.set, key.selectors, key.n);
+	log_add(compiler, rule, &end->meaning);
+	add_verdict(end, rule);
+}
+
+static void add_goto(struct pf_chain *chain, const char *target)
+{
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, target);
+}
+
+struct names {
+	char rest[PF_NAME_MAX], over[PF_NAME_MAX], sample[PF_NAME_MAX];
+};
+
+static void names_make(const char *name, struct names *names)
+{
+	snprintf(names->rest, PF_NAME_MAX, "%.20s-rest", name);
+	snprintf(names->over, PF_NAME_MAX, "%.20s-over", name);
+	snprintf(names->sample, PF_NAME_MAX, "%.20s-sample", name);
+}
+
+static const uint8_t families[] = {AF_INET, AF_INET6};
+
+static void add_rest(const struct compiler *compiler, const struct ledger_end *end,
+		     const struct names *names)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, names->rest);
+
+	for (unsigned i = 0; i < 2; i++) {
+		add_known(end, chain, LEDGER_PORTS, families[i], true);
+		add_new(compiler, end, chain, LEDGER_PORTS, families[i], true);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		add_known(end, chain, LEDGER_REST, families[i], false);
+	for (unsigned i = 0; i < 2; i++)
+		add_new(compiler, end, chain, LEDGER_REST, families[i], false);
+	add_goto(chain, names->over);
+}
+
+static void add_over(const struct compiler *compiler, const struct ledger_end *end,
+		     const struct names *names)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, names->over);
+	struct pf_rule *rule;
+
+	for (unsigned i = 0; i < (end->is_output ? 1 : 2); i++) {
+		struct key key;
+		key_make(end, LEDGER_OVER, families[i], false, &key);
+		rule = pf_rule_add(chain);
+		pf_rule_set_add(rule, key.set, key.selectors, key.n);
+		pf_rule_verdict(rule, PF_GOTO, names->sample);
+	}
+	rule = pf_rule_add(chain);
+	pf_rule_counter(rule, class_of(end) == LEDGER_DENIED ? DENIED_UNKEPT : AUDITED_UNKEPT);
+	pf_rule_verdict(rule, PF_GOTO, names->sample);
+}
+
+static void add_sample(const struct compiler *compiler, const struct ledger_end *end,
+		       const struct names *names)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, names->sample);
+	struct prefix_meaning meaning = end->meaning;
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	meaning.is_over = true;
+	pf_rule_limit(rule, &(struct pf_rate){SAMPLES_PER_SECOND, SAMPLES_PER_SECOND});
+	log_add(compiler, rule, &meaning);
+	add_verdict(end, pf_rule_add(chain));
+}
+
+void ledger_add(const struct compiler *compiler, struct pf_chain *chain, const char *name,
+		const struct ledger_end *end)
+{
+	struct names names;
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	names_make(name, &names);
+	add_sample(compiler, end, &names);
+	add_over(compiler, end, &names);
+	add_rest(compiler, end, &names);
+	pf_rule_counter(rule, rule_facts(end->meaning.rule)->counter);
+	rule = pf_rule_add(chain);
+	pf_rule_flags(rule, tcp_flags, 0x02 /* SYN */, 0);
+	pf_rule_verdict(rule, PF_GOTO, names.rest);
+	rule = pf_rule_add(chain);
+	for (size_t i = 0; i < sizeof(with_ports); i++)
+		pf_rule_not_equal(rule, l4proto, with_ports[i]);
+	pf_rule_verdict(rule, PF_GOTO, names.rest);
+	for (unsigned i = 0; i < 2; i++)
+		add_known(end, chain, LEDGER_PORTS, families[i], false);
+	for (unsigned i = 0; i < 2; i++)
+		add_new(compiler, end, chain, LEDGER_PORTS, families[i], false);
+	add_goto(chain, names.over);
+}
+
+static void add_pace_sets(const struct compiler *compiler)
+{
+	const struct pf_set_options options = {
+		.size = ENDPOINTS_MAX,
+		.is_dynamic = true,
+		.timeout_seconds = PACE_TIMEOUT,
+	};
+	struct pf_table *table = compiler->inet;
+
+	pf_set_add(table, PACE4, &options, PF_FIELDS({PF_IIF}, {PF_IP_SADDR}));
+	pf_set_add(table, PACE6, &options, PF_FIELDS({PF_IIF}, {PF_IP6_SADDR}));
+	pf_set_add(table, PACE_LINKS, &options, PF_FIELDS({PF_IIF}));
+	pf_set_add(table, PACE_OUT, &options, PF_FIELDS({PF_MARK}));
+	pf_set_add(table, PACE_CGROUPS, &options, PF_FIELDS({PF_CGROUP}));
+}
+
+void compile_ledger(const struct compiler *compiler)
+{
+	for (size_t i = 0; i < n_ledger_sets; i++) {
+		const struct ledger_set *set = &ledger_sets[i];
+		const struct pf_set_options options = {
+			.size = set->kind == LEDGER_OVER ? ENDPOINTS_MAX
+							 : compiler->config->ledger.flows,
+			.is_dynamic = true,
+			.has_counter = true,
+		};
+		struct pf_selector selectors[PF_SELECTORS_MAX];
+		size_t n = ledger_set_selectors(set, false, selectors);
+		pf_set_add(compiler->inet, set->name, &options, selectors, n);
+	}
+	add_pace_sets(compiler);
+	pf_counter_add(compiler->inet, DENIED_UNKEPT);
+	pf_counter_add(compiler->inet, AUDITED_UNKEPT);
+	struct pf_chain *chain = pf_chain_add(compiler->inet, ANSWER);
+	pf_rule_reject(pf_rule_add(chain), PF_REJECT_TCP_RESET);
+	pf_rule_reject(pf_rule_add(chain), PF_REJECT_ADMIN_PROHIBITED);
+}

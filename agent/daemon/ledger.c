@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * The kernel keeps the ledger; the agent reads it every few seconds, if a counter of the table has moved:
+ *
+ *	a flow is new, and its NFLOG message came	the event was written when it came
+ *	a flow is new, and it did not			one reading later it is told without detail
+ *	packets keep coming				an update, once per ledger.reportSeconds
+ *	no packet for ledger.idleSeconds		the element is removed; the echo says its last count
+ *	somebody else is behind its key, or what
+ *	decides about it is another now			the same, before the new state is taken over
+ *
+ * A flow of the agent's table is an element of the kernel's, found by the same bytes. Counts are the kernel's
+ * alone and absolute: a message that is lost, a reading that fails, an agent that is killed change when
+ * something is told, not how much. */
+#include "daemon/ledger.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/diag.h"
+#include "base/state_file.h"
+#include "compile/compile.h"
+
+#define READ_USEC_MAX 5000000u
+
+static const char *const counters[LEDGER_CLASS_N][3] = {
+	[LEDGER_DENIED] = {"denied", "pending_denied", "denied_unkept"},
+	[LEDGER_AUDITED] = {"audited", "pending_audited", "audited_unkept"},
+};
+
+/* The named counters at one time. */
+struct reading {
+	uint64_t counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged;
+};
+
+static uint64_t value_of(const struct pf_counter_value *values, size_t n, const char *name)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) /* in the tables of both families */
+		if (!strcmp(values[i].name, name))
+			sum += values[i].packets;
+	return sum;
+}
+
+static void reading_make(const struct pf_counter_value *values, size_t n, struct reading *reading)
+{
+	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
+		reading->counted[i] = value_of(values, n, counters[i][0]) +
+				      value_of(values, n, counters[i][1]);
+		reading->unkept[i] = value_of(values, n, counters[i][2]);
+	}
+	reading->logged = value_of(values, n, "logged");
+}
+
+/* A counter that says less than before was made anew: somebody had deleted the table. */
+static uint64_t follow(struct ledger_counter *counter, uint64_t value)
+{
+	if (value < counter->last)
+		counter->before += counter->last;
+	counter->last = value;
+	return counter->before + value;
+}
+
+static int read_counters(struct daemon *daemon, struct reading *ret_reading)
+{
+	struct ledger *ledger = &daemon->ledger;
+	struct pf_counter_value *values;
+	size_t n;
+	int r = fence_counters(daemon->fence, &values, &n);
+
+	if (r < 0)
+		return r;
+	reading_make(values, n, ret_reading);
+	free(values);
+	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
+		ret_reading->counted[i] = follow(&ledger->counted[i], ret_reading->counted[i]);
+		ret_reading->unkept[i] = follow(&ledger->unkept[i], ret_reading->unkept[i]);
+	}
+	ret_reading->logged = follow(&ledger->logged, ret_reading->logged);
+	return 0;
+}
+
+/* One set being read. */
+struct dump {
+	struct daemon *daemon;
+	uint8_t set;
+	uint64_t now_usec;
+	bool is_final; /* the echo of a removal: of flows that are known */
+	size_t n_lost; /* for want of memory */
+};
+
+static void on_count(const struct pf_count *count, void *userdata)
+{
+	struct dump *dump = userdata;
+	struct ledger *ledger = &dump->daemon->ledger;
+	const struct flow_key key = {dump->set, count->key};
+	const struct flow_count value = {count->packets, count->bytes};
+	struct flow *flow = flow_table_find(ledger->flows, &key);
+
+	if (!flow && !dump->is_final) {
+		flow = flow_table_add(ledger->flows, &key, dump->now_usec, ledger->salt);
+		if (flow) {
+			flow->is_fresh = true;
+			flow->owner = ledger_owner_id(dump->daemon->snapshot, &key);
+		}
+	}
+	if (flow)
+		flow_see(flow, &value, dump->now_usec);
+	else
+		dump->n_lost++;
+}
+
+static int read_sets(struct daemon *daemon, const bool has_moved[static LEDGER_CLASS_N],
+		     uint64_t now_usec)
+{
+	struct dump dump = {.daemon = daemon, .now_usec = now_usec};
+
+	for (size_t i = 0; i < n_ledger_sets; i++) {
+		if (!has_moved[ledger_sets[i].class])
+			continue;
+		dump.set = (uint8_t)i;
+		int r = fence_counts(daemon->fence, ledger_sets[i].name, on_count, &dump);
+		if (r < 0 && r != -ENOENT) /* the first rules are not there yet */
+			return r;
+	}
+	return dump.n_lost ? -ENOMEM : 0;
+}
+
+static uint64_t *removed_of(struct ledger *ledger, const struct flow *flow)
+{
+	const struct ledger_set *set = flow_set(&flow->key);
+
+	return set->kind == LEDGER_OVER ? &ledger->removed_over[set->class]
+					: &ledger->removed[set->class];
+}
+
+static void add_up(struct ledger *ledger, const struct reading *before, const struct reading *after)
+{
+	struct books *books = &ledger->books;
+
+	for (unsigned i = 0; i < LEDGER_CLASS_N; i++)
+		books->classes[i] = (struct class_books){
+			.counted_before = before->counted[i],
+			.counted = after->counted[i],
+			.ledger = ledger->removed[i],
+			.overflow = ledger->removed_over[i],
+			.unkept = after->unkept[i],
+		};
+	for (struct flow *flow = flow_table_next(ledger->flows, NULL); flow;
+	     flow = flow_table_next(ledger->flows, flow)) {
+		const struct ledger_set *set = flow_set(&flow->key);
+		struct class_books *class = &books->classes[set->class];
+		*(set->kind == LEDGER_OVER ? &class->overflow
+					   : &class->ledger) += flow_total(flow).packets;
+	}
+	books->logged = after->logged - ledger->logged_at_bind;
+	books->readings++;
+}
+
+static void count_messages(struct daemon *daemon)
+{
+	struct pf_nflog_counts counts = stream_nflog_counts(&daemon->stream);
+	struct books *books = &daemon->ledger.books;
+
+	books->received = counts.received - daemon->stream.n_foreign;
+	books->lost = counts.lost;
+}
+
+/* What the kernel has counted since, into the flows. Messages on the way are taken first. */
+static int read_kernel(struct daemon *daemon, uint64_t now_usec)
+{
+	struct ledger *ledger = &daemon->ledger;
+	struct reading before, after;
+	bool has_moved[LEDGER_CLASS_N];
+	int r = read_counters(daemon, &before);
+
+	if (r == 0)
+		stream_drain(daemon);
+	for (unsigned i = 0; r == 0 && i < LEDGER_CLASS_N; i++)
+		has_moved[i] = before.counted[i] != ledger->books.classes[i].counted ||
+			       class_books_difference(&ledger->books.classes[i]) != 0 ||
+			       !ledger->books.readings;
+	if (r == 0)
+		r = read_sets(daemon, has_moved, now_usec);
+	if (r == 0)
+		r = read_counters(daemon, &after);
+	if (r < 0)
+		return r;
+	add_up(ledger, &before, &after);
+	count_messages(daemon);
+	return 0;
+}
+
+/* Flows whose elements are to be removed. */
+struct removal {
+	struct flow **flows;
+	size_t n, capacity;
+};
+
+static bool removal_add(struct removal *removal, struct flow *flow)
+{
+	if (removal->n == removal->capacity) {
+		size_t capacity = removal->capacity ? 2 * removal->capacity : 64;
+		struct flow **flows = reallocarray(removal->flows, capacity, sizeof(struct flow *));
+		if (!flows)
+			return false;
+		removal->flows = flows;
+		removal->capacity = capacity;
+	}
+	removal->flows[removal->n++] = flow;
+	return true;
+}
+
+static int compare_sets(const void *a, const void *b)
+{
+	const struct flow *const *x = a, *const *y = b;
+
+	return (int)(*x)->key.set - (int)(*y)->key.set;
+}
+
+static int remove_elements(struct daemon *daemon, struct flow **flows, size_t n, uint64_t now_usec)
+{
+	struct pf_key keys[PF_COUNTS_REMOVE_MAX];
+	struct dump dump = {
+		.daemon = daemon,
+		.set = flows[0]->key.set,
+		.now_usec = now_usec,
+		.is_final = true,
+	};
+
+	for (size_t i = 0; i < n; i++)
+		keys[i] = flows[i]->key.key;
+	return fence_remove_counted(daemon->fence, ledger_sets[dump.set].name, keys, n, on_count,
+				    &dump);
+}
+
+/* All or none: one that somebody else removed is found by trying each. 0, or the last failure; what could not
+ * be removed for another reason than that it is gone is set to NULL. */
+static int remove_batch(struct daemon *daemon, struct flow **flows, size_t n, uint64_t now_usec)
+{
+	int failure = 0, r = remove_elements(daemon, flows, n, now_usec);
+
+	if (r == 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		r = r == -ENOBUFS ? r : remove_elements(daemon, &flows[i], 1, now_usec);
+		daemon->ledger.books.forgotten += r == -ENOENT || r == -ENOBUFS;
+		if (r == 0 || r == -ENOENT || r == -ENOBUFS)
+			continue;
+		failure = r;
+		flows[i] = NULL;
+	}
+	return failure;
+}
+
+static void flow_end(struct daemon *daemon, struct flow *flow, uint64_t now_usec)
+{
+	ledger_tell(daemon, flow, EVENT_FLOW_END, now_usec);
+	*removed_of(&daemon->ledger, flow) += flow_total(flow).packets;
+	flow_table_remove(daemon->ledger.flows, flow);
+}
+
+static int end_flows(struct daemon *daemon, struct removal *removal, uint64_t now_usec)
+{
+	int failure = 0;
+
+	qsort(removal->flows, removal->n, sizeof(*removal->flows), compare_sets);
+	for (size_t i = 0, end; i < removal->n; i = end) {
+		for (end = i; end < removal->n && end - i < PF_COUNTS_REMOVE_MAX &&
+			      removal->flows[end]->key.set == removal->flows[i]->key.set;)
+			end++;
+		int r = remove_batch(daemon, &removal->flows[i], end - i, now_usec);
+		failure = r < 0 ? r : failure;
+		for (size_t k = i; k < end; k++)
+			if (removal->flows[k])
+				flow_end(daemon, removal->flows[k], now_usec);
+	}
+	return failure;
+}
+
+/* Whatever is due, by the last reading. Returns how many events. */
+static size_t tell_what_is_due(struct daemon *daemon, uint64_t now_usec)
+{
+	const struct config *config = daemon->config;
+	const struct flow_times times = {
+		.report_usec = (uint64_t)config->ledger.report_seconds * 1000000u,
+		.idle_usec = (uint64_t)config->ledger.idle_seconds * 1000000u,
+	};
+	struct flow_table *flows = daemon->ledger.flows;
+	struct removal removal = {};
+	size_t n = 0;
+
+	for (struct flow *flow = flow_table_next(flows, NULL); flow;
+	     flow = flow_table_next(flows, flow)) {
+		enum flow_due due = flow_due(flow, &times, now_usec);
+		flow->is_fresh = false;
+		if (due == FLOW_DUE_END && removal_add(&removal, flow))
+			continue;
+		if (due == FLOW_DUE_START || due == FLOW_DUE_UPDATE)
+			ledger_tell(daemon, flow,
+				    due == FLOW_DUE_START ? EVENT_FLOW_START : EVENT_FLOW_UPDATE,
+				    now_usec);
+		n += due == FLOW_DUE_START || due == FLOW_DUE_UPDATE;
+	}
+	int r = removal.n ? end_flows(daemon, &removal, now_usec) : 0;
+	if (r < 0)
+		diag_cannot("remove flows from the ledger", r);
+	n += removal.n;
+	free(removal.flows);
+	return n;
+}
+
+void ledger_read(struct daemon *daemon)
+{
+	uint64_t now = clock_usec(CLOCK_REALTIME);
+	int r = read_kernel(daemon, now);
+
+	if (r < 0)
+		diag_cannot("read the ledger", r);
+	if (tell_what_is_due(daemon, now)) {
+		stream_flush(daemon);
+		ledger_save(daemon);
+	}
+}
+
+/* The same endpoint stands behind the key, and the same is decided about it. */
+static bool is_unchanged(const struct daemon *daemon, const struct flow *flow,
+			 const struct snapshot *snapshot, const struct decisions *decisions)
+{
+	struct flow_facts facts;
+
+	if (!flow_key_read(&flow->key, &facts))
+		return false;
+	const struct endpoint *before = ledger_owner(daemon->snapshot, &facts);
+	const struct endpoint *after = ledger_owner(snapshot, &facts);
+	if ((after ? after->cgroup : 0) != flow->owner)
+		return false;
+	return !before || !after ||
+	       decisions_of(daemon->decisions, daemon->snapshot, before) ==
+		       decisions_of(decisions, snapshot, after);
+}
+
+void ledger_follow(struct daemon *daemon, const struct snapshot *snapshot,
+		   const struct decisions *decisions)
+{
+	bool is_config_new = daemon->rules_version != daemon->config_version;
+	struct flow_table *flows = daemon->ledger.flows;
+	struct removal removal = {};
+	int r = 0;
+
+	if (!daemon->snapshot)
+		return;
+	for (struct flow *flow = flow_table_next(flows, NULL); flow;
+	     flow = flow_table_next(flows, flow))
+		if ((is_config_new || !is_unchanged(daemon, flow, snapshot, decisions)) &&
+		    !removal_add(&removal, flow))
+			r = -ENOMEM;
+	if (removal.n) {
+		int failure = end_flows(daemon, &removal, clock_usec(CLOCK_REALTIME));
+		r = failure < 0 ? failure : r;
+		stream_flush(daemon);
+		ledger_save(daemon);
+	}
+	free(removal.flows);
+	if (r < 0)
+		diag_cannot("end flows in the ledger", r);
+}
+
+static uint64_t period_usec(const struct config *config)
+{
+	uint64_t period = READ_USEC_MAX;
+	uint64_t report = (uint64_t)config->ledger.report_seconds * 1000000u;
+	uint64_t idle = (uint64_t)config->ledger.idle_seconds * 1000000u;
+
+	period = report < period ? report : period;
+	return idle < period ? idle : period;
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct daemon *daemon = userdata;
+
+	ledger_read(daemon);
+	(void)sd_event_source_set_time_relative(source, period_usec(daemon->config));
+	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	return 0;
+}
+
+/* Of a table that was there before: read before the group is bound, so that what was sent to nobody is not
+ * missed by us. */
+static int read_logged(uint64_t *ret_logged)
+{
+	struct pf_counter_value *values = NULL;
+	struct reading reading = {};
+	struct pf_nft *nft;
+	size_t n = 0;
+	int r = pf_nft_open(&nft);
+
+	if (r < 0)
+		return r;
+	r = pf_nft_counters(nft, PODFENCE_TABLE, &values, &n);
+	if (r == 0)
+		reading_make(values, n, &reading);
+	free(values);
+	pf_nft_free(nft);
+	*ret_logged = reading.logged;
+	return r;
+}
+
+int ledger_open(struct daemon *daemon)
+{
+	struct ledger *ledger = &daemon->ledger;
+	char boot[STATE_BOOT_MAX];
+	uint8_t secret[16];
+
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
+		return -errno;
+	state_boot_id(boot);
+	snprintf(ledger->salt, sizeof(ledger->salt), "%s %s", boot, daemon->node_name);
+	int r = flow_table_new(secret, &ledger->flows);
+	return r < 0 ? r : read_logged(&ledger->logged_at_bind);
+}
+
+/* What earlier agents removed without leaving word: the counters that nothing else explains. */
+static void infer_removed(struct ledger *ledger)
+{
+	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
+		struct class_books *class = &ledger->books.classes[i];
+		int64_t missing = class_books_difference(class);
+		if (missing <= 0)
+			continue;
+		ledger->removed[i] += (uint64_t)missing;
+		class->ledger += (uint64_t)missing;
+	}
+}
+
+/* While nobody looked somebody else may have come behind the same link or cgroup id. */
+static int end_strangers(struct daemon *daemon, uint64_t now_usec)
+{
+	struct flow_table *flows = daemon->ledger.flows;
+	struct removal removal = {};
+	int r = 0;
+
+	for (struct flow *flow = flow_table_next(flows, NULL); flow;
+	     flow = flow_table_next(flows, flow))
+		if (flow->owner != ledger_owner_id(daemon->snapshot, &flow->key) &&
+		    !removal_add(&removal, flow))
+			r = -ENOMEM;
+	if (removal.n && r == 0)
+		r = end_flows(daemon, &removal, now_usec);
+	free(removal.flows);
+	return r;
+}
+
+int ledger_start(struct daemon *daemon)
+{
+	struct ledger *ledger = &daemon->ledger;
+	struct reading reading;
+	uint64_t now = clock_usec(CLOCK_REALTIME);
+	int r = read_counters(daemon, &reading);
+	bool is_restored = r == 0 && ledger_restore(daemon, reading.counted);
+
+	if (r == 0)
+		r = read_kernel(daemon, now);
+	if (r == 0 && !is_restored)
+		infer_removed(ledger);
+	if (r == 0)
+		r = end_strangers(daemon, now);
+	if (r < 0)
+		diag_cannot("read the ledger", r); /* and again in a few seconds */
+	r = sd_event_add_time_relative(daemon->loop, &ledger->timer, CLOCK_MONOTONIC,
+				       period_usec(daemon->config), 0, on_time, daemon);
+	return r < 0 ? r : sd_event_source_set_priority(ledger->timer, PRIORITY_REST);
+}
+
+static struct diag_account account(const struct class_books *class)
+{
+	return (struct diag_account){class->counted, class->ledger, class->overflow, class->unkept};
+}
+
+static void say_books(const struct books *books)
+{
+	const struct diag_books said = {
+		.denied = account(&books->classes[LEDGER_DENIED]),
+		.audited = account(&books->classes[LEDGER_AUDITED]),
+		.logged = books->logged,
+		.received = books->received,
+		.lost = books->lost,
+		.difference = books_difference(books),
+		.unheard = books_unheard(books),
+	};
+
+	diag_books(&said);
+}
+
+void ledger_say(struct daemon *daemon)
+{
+	ledger_read(daemon);
+	say_books(&daemon->ledger.books);
+}
+
+/* What is not told yet is told; the flows go on in the kernel, and with the next agent. */
+void ledger_done(struct daemon *daemon)
+{
+	struct ledger *ledger = &daemon->ledger;
+	uint64_t now = clock_usec(CLOCK_REALTIME);
+
+	ledger->timer = sd_event_source_disable_unref(ledger->timer);
+	if (ledger->books.readings) {
+		ledger_read(daemon);
+		for (struct flow *flow = flow_table_next(ledger->flows, NULL); flow;
+		     flow = flow_table_next(ledger->flows, flow))
+			if (flow_untold(flow).packets)
+				ledger_tell(daemon, flow,
+					    flow->sequence ? EVENT_FLOW_UPDATE : EVENT_FLOW_START,
+					    now);
+		ledger_save(daemon);
+		say_books(&ledger->books);
+	}
+	ledger->flows = flow_table_free(ledger->flows);
+	buffer_done(&ledger->text);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ */
+#pragma once
+
+#include "daemon/daemon.h"
+#include "ledger/saved.h"
+
+/* Between the files of the ledger: ledger.c reads the kernel's counts, ledger_tell.c makes events of them,
+ * ledger_state.c keeps what was told. */
+
+/* ledger_tell.c */
+/* Which endpoint of the snapshot the key names; NULL: nobody. */
+const struct endpoint *ledger_owner(const struct snapshot *snapshot,
+				    const struct flow_facts *facts);
+uint64_t ledger_owner_id(const struct snapshot *snapshot, const struct flow_key *key);
+/* One event of the flow, with all that is not told yet, named by what is in force now. */
+void ledger_tell(struct daemon *daemon, struct flow *flow, enum event_flow_state state,
+		 uint64_t now_usec);
+
+/* ledger_state.c */
+void ledger_save(struct daemon *daemon);
+/* Flows as they were saved, and what was removed. `counted`: the named counters now. False where there is
+ * nothing that belongs to these tables. */
+bool ledger_restore(struct daemon *daemon, const uint64_t counted[static LEDGER_CLASS_N]);
