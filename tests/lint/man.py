@@ -10,7 +10,7 @@ import source
 
 # Which manuals the machine has says nothing about the page.
 ABOUT_OTHERS = re.compile("referenced manual not found|outdated mandoc.db")
-GENERATED = [pathlib.Path(one) for one in sys.argv[2:]]
+*GENERATED, SHIP_SAMPLE = [pathlib.Path(one) for one in sys.argv[2:]]
 
 
 def named_in(path: str, pattern: str) -> list[str]:
@@ -20,7 +20,8 @@ def named_in(path: str, pattern: str) -> list[str]:
 def lint(check: source.tap.Tap) -> None:
     pages = [*source.files("*.[1-9]", below=("man",)), *GENERATED]
     check.equal(sorted(page.name for page in pages),
-                ["podfence.8", "podfence.yaml.5", "podfenced.8"], "the pages are there")
+                ["podfence-ship.8", "podfence-ship.yaml.5", "podfence.8", "podfence.yaml.5",
+                 "podfenced.8"], "the pages are there")
     text = {page.name: page.read_text() for page in pages}
     for page in pages:
         done = subprocess.run(["mandoc", "-Tlint", str(page)], capture_output=True, text=True)
@@ -35,7 +36,14 @@ def lint(check: source.tap.Tap) -> None:
         item = rf"^\.It Ic (\S+\[\]\.)?{re.escape(key)}$"
         check.check(re.search(item, text["podfence.yaml.5"], re.M),
                     f"podfence.yaml.5 knows {key}")
-
+    for option in named_in("agent/podfence-ship.c", r'^\t\t\{"([\w-]+)", \w+_argument'):
+        check.check(f".It Fl -{option}" in text["podfence-ship.8"],
+                    f"podfence-ship.8 knows --{option}")
+    for key in named_in("agent/ship/config.c", r'^\t\{"([\w.]+)", SHIP_'):
+        check.check(f".It Ic {key}\n" in text["podfence-ship.yaml.5"],
+                    f"podfence-ship.yaml.5 knows {key}")
+        check.check(re.search(rf"^[# ]*{key.split('.')[-1]}:", SHIP_SAMPLE.read_text(), re.M),
+                    f"the sample of podfence-ship.yaml has {key}")
 
 
 source.main(lint, "mandoc")

@@ -10,7 +10,7 @@ import source
 
 def shell_files() -> list[pathlib.Path]:
     extra = source.ROOT / ".ci" / "run"
-    return [*source.files("*.sh"), *([extra] if extra.exists() else [])]
+    return [*source.files("*.sh", "*.prerm", "*.postrm"), *([extra] if extra.exists() else [])]
 
 
 def lint(check: source.tap.Tap) -> None:
