@@ -12,49 +12,16 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/look.h"
 #include "cli/options.h"
 #include "compile/compile.h"
 #include "daemon/fence.h"
-#include "kube/podlist.h"
 #include "node/pod_roots.h"
 
 static int fail(const char *what, int error)
 {
 	fprintf(stderr, "podfence: cannot %s: %s\n", what, strerror(-error));
 	return 1;
-}
-
-static int read_node(const struct node_options *options, struct node_view **ret_view)
-{
-	struct node *node;
-	int r = node_open(options, &node);
-
-	if (r < 0)
-		return r;
-	r = node_view_read(node, ret_view);
-	node_free(node);
-	return r;
-}
-
-static int look(const struct config *config, const struct node_options *node_options,
-		struct snapshot **ret_snapshot)
-{
-	struct snapshot_options options = {
-		.uplink_names = (const char *const *)config->network.uplinks.strings,
-		.n_uplink_names = config->network.uplinks.n_strings,
-		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
-	};
-	struct node_view *view;
-	int r = read_node(node_options, &view);
-
-	if (r < 0)
-		return r;
-	struct pod_list *pods = pod_list_empty();
-	if (!pods) {
-		node_view_free(view);
-		return -ENOMEM;
-	}
-	return snapshot_new(&options, pods, view, ret_snapshot);
 }
 
 /* The fence says itself why it cannot change the rules. */
@@ -80,7 +47,7 @@ static int apply(struct fence *fence, const struct config *config, const struct 
 	return 0;
 }
 
-static int put_in_force(const struct config *config, const struct node_options *options)
+static int put_in_force(const struct config *config)
 {
 	struct snapshot *snapshot;
 	struct fence *fence;
@@ -98,7 +65,7 @@ static int put_in_force(const struct config *config, const struct node_options *
 		fence_free(fence);
 		return 1;
 	}
-	r = look(config, options, &snapshot);
+	r = cli_look(config, &snapshot);
 	int status;
 	if (r < 0) {
 		status = fail("look at this node (cgroup v2, /proc, netlink)", r);
@@ -117,11 +84,7 @@ int cli_boot(const struct cli *cli)
 
 	if (status != 0)
 		return status;
-	const struct node_options options = {
-		.cgroup_root = config->node.cgroup_root,
-		.pod_roots = (const char *const *)config->node.pod_roots.strings,
-		.n_pod_roots = config->node.pod_roots.n_strings,
-	};
+	const struct node_options options = cli_node_options(config);
 	size_t n_made;
 	int r = pod_roots_make(&options, &n_made);
 	if (n_made)
@@ -129,7 +92,7 @@ int cli_boot(const struct cli *cli)
 	if (r < 0)
 		status = fail("make the cgroups of pods (node.podRoots)", r);
 	/* Without them ordinary pods are still fenced. */
-	int rules = put_in_force(config, &options);
+	int rules = put_in_force(config);
 	config_free(config);
 	return status ? status : rules;
 }

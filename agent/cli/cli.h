@@ -84,6 +84,7 @@ int cli_finish(void);
 int cli_boot(const struct cli *cli);
 int cli_check(const struct cli *cli);
 int cli_completion(const struct cli *cli);
+int cli_doctor(const struct cli *cli);
 int cli_events(const struct cli *cli);
 int cli_show_config(const struct cli *cli);
 int cli_pods(const struct cli *cli);

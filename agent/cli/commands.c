@@ -89,6 +89,13 @@ const struct command commands[] = {
 	 "is behind them, and cut them off. DESTINATION is ADDRESS or NETWORK, with ports as in "
 	 "why. Exit status 1: nobody is known to have tried.",
 	 CLI_AGENT | CLI_OUTPUT | CLI_STORE, who_options, cli_who},
+	{"doctor", "", 0, 0, NULL, "look at everything the fence rests on, and say what to do",
+	 "Look at the kernel (what this configuration needs is tried in a network namespace of its "
+	 "own), cgroups, uplinks, what could carry packets past the rules (flowtables, eBPF at "
+	 "links, IPVS), clock, disk, the agent, the API server, the shipper, and every endpoint "
+	 "that is not covered; and say of each finding what to do. Nothing is changed. Exit status "
+	 "1: there is a problem, which lets packets past or leaves somebody unfenced.",
+	 CLI_CONFIG | CLI_AGENT | CLI_OUTPUT | CLI_STORE, NULL, cli_doctor},
 	{"why", "ENDPOINT DESTINATION", 2, 2, CLI_ENDPOINTS,
 	 "say what a pod's packet to a destination meets, and because of what",
 	 "Say what a packet of NAMESPACE/NAME or unit:NAME to ADDRESS[:PORT[/PROTOCOL]] meets: "

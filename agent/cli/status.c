@@ -175,6 +175,20 @@ static void print_ledger(const struct page *page)
 	line(page, "ledger", text);
 }
 
+static void print_shipper(const struct page *page)
+{
+	char text[128];
+
+	if (!table_value(page->status, "shipper"))
+		return; /* an older agent */
+	if (is_true(page, "shipper.connected"))
+		snprintf(text, sizeof(text), "connected, %llu events offered",
+			 (unsigned long long)number_at(page, "shipper.events"));
+	else
+		snprintf(text, sizeof(text), "not connected (podfence-ship)");
+	line(page, "shipper", text);
+}
+
 static int print_networks(const struct page *page)
 {
 	static const struct table_column columns[] = {
@@ -206,6 +220,7 @@ int status_print(struct json_object *status, uint64_t now_usec, bool has_colours
 	print_api(&page);
 	print_books(&page);
 	print_ledger(&page);
+	print_shipper(&page);
 	return print_networks(&page);
 }
 

@@ -173,6 +173,15 @@ static void add_ledger(struct json *json, const struct ledger *ledger)
 	json_object_end(json);
 }
 
+static void add_shipper(struct json *json, const struct seam *seam)
+{
+	json_object_begin(json, "shipper");
+	json_boolean(json, "connected", seam->reader >= 0);
+	json_uint(json, "events", seam->lines);
+	json_uint(json, "refused", seam->refused);
+	json_object_end(json);
+}
+
 static void add_control(struct json *json, const struct daemon *daemon)
 {
 	const struct control_counts counts = control_counts(daemon->control);
@@ -207,6 +216,7 @@ void control_status_numbers(struct json *json, const struct daemon *daemon)
 	add_api(json, daemon);
 	add_books(json, &daemon->stream);
 	add_ledger(json, &daemon->ledger);
+	add_shipper(json, &daemon->seam);
 	add_control(json, daemon);
 }
 
