@@ -93,6 +93,10 @@ static void read_icmp(struct cursor *cursor, struct pf_packet *packet)
 	packet->has_icmp = true;
 	packet->icmp_type = bytes[0];
 	packet->icmp_code = bytes[1];
+	bytes = take(cursor, 6); /* checksum, identifier, sequence */
+	packet->has_icmp_id = bytes != NULL;
+	packet->icmp_id = bytes ? (uint16_t)read16(bytes + 2) : 0;
+	packet->is_truncated |= !bytes;
 }
 
 static void read_transport(struct cursor *cursor, struct pf_packet *packet)

@@ -18,6 +18,8 @@ struct pf_packet {
 	uint8_t tcp_flags; /* the flag byte: FIN 0x01 ... CWR 0x80 */
 	bool has_icmp;	   /* ICMP over IPv4, ICMPv6 over IPv6 */
 	uint8_t icmp_type, icmp_code;
+	bool has_icmp_id; /* bytes 4 and 5, of echoes the identifier */
+	uint16_t icmp_id;
 	bool is_fragment;	  /* fragment offset or more-fragments set */
 	uint16_t fragment_offset; /* bytes; when not zero there is no transport header */
 	/* The capture or the packet itself ended before the transport header did, or more extension

@@ -41,6 +41,7 @@ static void check(const struct pf_packet *packet)
 	require(!packet->has_tcp_flags || (packet->has_ports && packet->protocol == 6));
 	require(!packet->has_icmp || packet->protocol == (family == AF_INET6 ? 58 : 1));
 	require(!packet->has_ports || !packet->has_icmp);
+	require(!packet->has_icmp_id || packet->has_icmp);
 	require(!packet->fragment_offset || packet->is_fragment);
 	require(packet->fragment_offset % 8 == 0);
 	require(!packet->fragment_offset || !(packet->has_ports || packet->has_icmp));

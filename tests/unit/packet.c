@@ -76,8 +76,10 @@ static const struct sample samples[] = {
 	 V4_WORDS "length 32 hops 64 protocol 132" UDP_WORDS},
 	{"dccp", IPV4, V4("45", "0020", "0000", "21") UDP "00000000", 24,
 	 V4_WORDS "length 32 hops 64 protocol 33" UDP_WORDS},
-	{"icmp", IPV4, V4("45", "001c", "0000", "01") "0303000000000000", 22,
-	 V4_WORDS "length 28 hops 64 protocol 1 icmp 3.3"},
+	{"icmp", IPV4, V4("45", "001c", "0000", "01") "0303000000000000", 28,
+	 V4_WORDS "length 28 hops 64 protocol 1 icmp 3.3 id 0"},
+	{"icmp echo", IPV4, V4("45", "001c", "0000", "01") "08000000be570001", 28,
+	 V4_WORDS "length 28 hops 64 protocol 1 icmp 8.0 id 48727"},
 	{"icmpv6 over IPv4", IPV4, V4("45", "001c", "0000", "3a") "8000000000000000", 20,
 	 V4_WORDS "length 28 hops 64 protocol 58"},
 	{"gre", IPV4, V4("45", "0018", "0000", "2f") "00000800", 20,
@@ -115,8 +117,8 @@ static const struct sample samples[] = {
 	 V6_WORDS "length 52 hops 64 protocol 17" UDP_WORDS},
 	{"tcp6", IPV6, V6("0014", "06") TCP_SYN, 54,
 	 V6_WORDS "length 60 hops 64 protocol 6" TCP_WORDS},
-	{"icmpv6", IPV6, V6("0008", "3a") "8700000000000000", 42,
-	 V6_WORDS "length 48 hops 64 protocol 58 icmp 135.0"},
+	{"icmpv6", IPV6, V6("0008", "3a") "8700000000000000", 48,
+	 V6_WORDS "length 48 hops 64 protocol 58 icmp 135.0 id 0"},
 	{"icmp over IPv6", IPV6, V6("0008", "01") "0800000000000000", 40,
 	 V6_WORDS "length 48 hops 64 protocol 1"},
 	{"hop-by-hop", IPV6, V6("0010", "00") OPTIONS_8("11") UDP, 52,
@@ -218,6 +220,8 @@ static const char *words(const struct pf_packet *packet)
 		fprintf(stream, " flags %02x", packet->tcp_flags);
 	if (packet->has_icmp)
 		fprintf(stream, " icmp %u.%u", packet->icmp_type, packet->icmp_code);
+	if (packet->has_icmp_id)
+		fprintf(stream, " id %u", packet->icmp_id);
 	if (packet->is_truncated)
 		fprintf(stream, " truncated");
 	assert_int_equal(fclose(stream), 0);
