@@ -135,6 +135,10 @@ struct config {
 		uint32_t idle_seconds;	 /* ledger.idleSeconds: 60, 1..86400 */
 	} ledger;
 	struct {
+		enum config_switch lookup; /* process.lookup: on | off */
+		uint32_t argument_bytes;   /* process.argumentBytes: 1024, 0..8192; 0: none */
+	} process;
+	struct {
 		uint32_t buffer;    /* events.buffer: bytes kept for a slow reader, 4 MiB, 64 KiB..1
 				       GiB */
 		char *socket;	    /* events.socket: a path; "": none */

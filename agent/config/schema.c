@@ -177,6 +177,13 @@ static const struct schema_key keys[] = {
 	 "Time from one event of a flow to the next while its packets keep coming.", NULL},
 	{"ledger.idleSeconds", SCHEMA_NUMBER, AT(ledger.idle_seconds), 1, 86400, "60", NULL,
 	 "Time without a packet after which a flow has ended.", NULL},
+	{"process.lookup", SCHEMA_ENUM, AT(process.lookup), 0, 0, "on", switches,
+	 "Whether the process and container that sent a packet are looked for and told in events; "
+	 "off "
+	 "at the start, those of ordinary pods are not found before the next.",
+	 NULL},
+	{"process.argumentBytes", SCHEMA_NUMBER, AT(process.argument_bytes), 0, 8192, "1024", NULL,
+	 "Bytes of its arguments that are told; 0: none, for they may hold secrets.", NULL},
 	{"events.buffer", SCHEMA_NUMBER, AT(events.buffer), 65536, 1073741824, "4194304", NULL,
 	 "Bytes of event lines kept for a reader that is slow; beyond it lines are dropped and "
 	 "counted.",

@@ -30,6 +30,7 @@
 #include "base/clock.h"
 #include "base/diag.h"
 #include "control/server.h"
+#include "culprit/gate.h"
 #include "daemon/privileges.h"
 #include "daemon/quarantine.h"
 
@@ -178,6 +179,7 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	if (r < 0)
 		diag_cannot("watch policies.directory", r);
 	control_change(daemon, next->config);
+	culprit_change(daemon, next->config);
 	seam_change(daemon, next->config);
 }
 
@@ -406,6 +408,7 @@ static int start(struct daemon *daemon)
 
 	if (r < 0)
 		return r;
+	culprit_open_gate(daemon);
 	r = privileges_settle();
 	if (r < 0)
 		return r;
@@ -419,6 +422,7 @@ static int start(struct daemon *daemon)
 		r = stream_open(daemon);
 	if (r < 0)
 		return r;
+	culprit_open(daemon);
 	quarantines_read(daemon);
 	r = start_api(daemon);
 	if (r != 0)
@@ -454,6 +458,8 @@ static void stop(struct daemon *daemon)
 	control_server_free(daemon->control);
 	quarantines_done(daemon);
 	stream_done(daemon);
+	culprits_free(daemon->culprits);
+	gate_free(daemon->gate);
 	sd_event_source_disable_unref(daemon->fence_source);
 	sd_event_source_disable_unref(daemon->node_source);
 	sd_event_source_disable_unref(daemon->pods_source);

@@ -13,6 +13,7 @@
 #include <podfence/nft.h>
 
 #include "config/config.h"
+#include "culprit/culprit.h"
 #include "daemon/fence.h"
 #include "event/agent_event.h"
 #include "event/event.h"
@@ -136,6 +137,8 @@ struct daemon {
 	sd_event_source *fence_source, *poll_source;
 	struct stream stream;
 	struct ledger ledger;
+	struct gate *gate;	   /* NULL: there is none */
+	struct culprits *culprits; /* NULL: nobody asks for processes, or it cannot be done */
 	struct seam seam;
 	struct quarantines quarantines;
 	struct control_server *control; /* NULL: the socket could not be had, or is off */
@@ -231,6 +234,16 @@ void ledger_follow(struct daemon *daemon, const struct snapshot *snapshot,
 void ledger_read(struct daemon *daemon);
 void ledger_say(struct daemon *daemon); /* the books, to the operator, as of now */
 void ledger_done(struct daemon *daemon);
+/* culprit.c: who sent the packet of an event. What fails is said; events go on without. */
+/* While CAP_SYS_ADMIN is there still, and there is one thread. */
+void culprit_open_gate(struct daemon *daemon);
+void culprit_open(struct daemon *daemon);
+/* After another configuration was taken over. */
+void culprit_change(struct daemon *daemon, const struct config *before);
+/* A snapshot that is in force from now on. */
+void culprit_follow(struct daemon *daemon, const struct snapshot *snapshot);
+/* NULL: there is no process to look for. Else borrowed until the next event. */
+const struct culprit *culprit_of(struct daemon *daemon, const struct event *event);
 
 /* stream.c */
 struct pf_nflog_counts stream_nflog_counts(const struct stream *stream);

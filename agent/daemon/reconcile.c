@@ -171,6 +171,7 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, struct d
 	struct snapshot *before = daemon->snapshot;
 	daemon->snapshot = snapshot;
 	quarantines_follow(daemon, before, snapshot);
+	culprit_follow(daemon, snapshot);
 	snapshot_free(before);
 	decisions_free(daemon->decisions);
 	daemon->decisions = decisions;

@@ -33,7 +33,7 @@ static void make_members(struct snapshot *snapshot, const struct event_context *
 	struct endpoint *endpoint = &snapshot->endpoints[of - snapshot->endpoints];
 	struct buffer buffer = BUFFER_INIT;
 
-	event_endpoint_members(endpoint, context, &buffer);
+	event_endpoint_members(endpoint, NULL, context, &buffer);
 	if (buffer.is_broken) { /* they are made for each event then */
 		buffer_done(&buffer);
 		return;
@@ -80,6 +80,7 @@ static void on_record(const struct pf_nflog_record *record, void *userdata)
 		return;
 	if (!event.flow)
 		event.sequence = ++stream->sequence;
+	event.culprit = culprit_of(turn->daemon, &event);
 	stream_write(turn->daemon, &event);
 }
 

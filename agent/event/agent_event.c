@@ -88,7 +88,7 @@ void agent_event_format(const struct agent_event *event, const struct event_cont
 	struct json json;
 	struct buffer members = BUFFER_INIT;
 
-	event_endpoint_members(event->endpoint, context, &members);
+	event_endpoint_members(event->endpoint, NULL, context, &members);
 	json_init(&json, buffer);
 	json_object_begin(&json, NULL);
 	add_time(&json, "@timestamp", event->time_usec);

@@ -7,7 +7,9 @@
 #include <podfence/packet.h>
 
 #include "base/buffer.h"
+#include "base/json.h"
 #include "compile/rulebook.h"
+#include "culprit/culprit.h"
 #include "inventory/snapshot.h"
 #include "policy/verdict.h"
 
@@ -34,6 +36,7 @@ struct event {
 	enum rule_verdict verdict;
 	const struct endpoint *endpoint; /* NULL: attribution says why */
 	const char *attribution; /* "link", "link (...)", "cgroup", or "none: ..."; static text */
+	const struct culprit *culprit; /* NULL: was not asked for; the caller's to set */
 	/* The record's devices as the snapshot's view knows them; NULL where it does not. */
 	const struct node_link *link_in, *link_out, *port_in;
 	/* What its endpoint's decision says of it, where a policy may be the cause. */
@@ -71,10 +74,16 @@ struct event_context {
 	const char *agent_id; /* distinguishes event ids of two agent lives: hexadecimal */
 };
 
-/* The constant members of an endpoint's events, for snapshot's event_members. endpoint NULL: those
- * of an event that names nobody. */
-void event_endpoint_members(const struct endpoint *endpoint, const struct event_context *context,
-			    struct buffer *buffer);
+/* The constant members of an endpoint's events: without a culprit, for snapshot's event_members; with one, as
+ * he makes them. endpoint NULL: those of an event that names nobody. */
+void event_endpoint_members(const struct endpoint *endpoint, const struct culprit *culprit,
+			    const struct event_context *context, struct buffer *buffer);
+/* He is in another container than the members without him say. */
+bool event_members_differ(const struct endpoint *endpoint, const struct culprit *culprit);
+
+/* process.c: process.*, and what of podfence.* is about it. */
+void event_process_add(struct json *json, const struct culprit *culprit);
+void event_process_podfence_add(struct json *json, const struct culprit *culprit);
 
 /* One ECS 8.11 object and a newline, appended to the buffer. Pure. An endpoint without
  * event_members has them made for this event alone, which costs as much as all the rest. */

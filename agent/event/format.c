@@ -314,12 +314,15 @@ static void add_sides(struct json *json, const struct event *event, const struct
 		 has_ports ? &packet->destination_port : NULL, NULL);
 }
 
-static void add_user(struct json *json, const struct pf_nflog_record *record)
+/* Of the socket; the process may have become another user since. */
+static void add_user(struct json *json, const struct event *event)
 {
-	if (!record->has_uid)
+	const struct culprit *culprit = event->culprit;
+
+	if (!event->record->has_uid && (!culprit || !culprit->has_user))
 		return;
 	json_object_begin(json, "user");
-	add_keyword(json, "id", record->uid);
+	add_keyword(json, "id", event->record->has_uid ? event->record->uid : culprit->user);
 	json_object_end(json);
 }
 
@@ -328,12 +331,13 @@ static void add_members(struct json *json, const struct event *event,
 {
 	const struct endpoint *endpoint = event->endpoint;
 
-	if (endpoint && endpoint->event_members) {
+	if (endpoint && endpoint->event_members &&
+	    !event_members_differ(endpoint, event->culprit)) {
 		json_raw(json, NULL, endpoint->event_members, endpoint->event_members_length);
 		return;
 	}
 	struct buffer members = BUFFER_INIT;
-	event_endpoint_members(endpoint, context, &members);
+	event_endpoint_members(endpoint, event->culprit, context, &members);
 	json_raw(json, NULL, members.bytes, members.length);
 	json->buffer->is_broken |= members.is_broken;
 	buffer_done(&members);
@@ -505,6 +509,8 @@ static void add_podfence(struct json *json, const struct event *event)
 	json_string(json, "attribution", event->attribution);
 	if (event->flow)
 		add_flow(json, event->flow);
+	if (event->culprit)
+		event_process_podfence_add(json, event->culprit);
 	if (event->endpoint)
 		add_endpoint(json, event->endpoint);
 	if (event->has_ruling && event->ruling.policy)
@@ -535,7 +541,9 @@ void event_format(const struct event *event, const struct event_context *context
 	add_event(&json, event, context, &words);
 	add_network(&json, event);
 	add_sides(&json, event, &words);
-	add_user(&json, event->record);
+	add_user(&json, event);
+	if (event->culprit)
+		event_process_add(&json, event->culprit);
 	add_members(&json, event, context);
 	add_rule(&json, rulebook, &words);
 	add_related(&json, &words);

@@ -6,8 +6,8 @@
  * than half of a line. kubernetes.* is what Filebeat's add_kubernetes_metadata writes (labels with
  * '_' for '.'), so that one dashboard serves both.
  *
- * A packet does not say which container of a pod sent it. container.* is there only when a pod has
- * one that can have. Labels end at LABELS_MAX bytes: container runtimes cut a line at 16 KiB, and a
+ * A packet does not say which container of a pod sent it. Where its culprit was not found, container.*
+ * is there only when the pod has one container that can have. Labels end at LABELS_MAX bytes: container runtimes cut a line at 16 KiB, and a
  * cut line is no JSON. */
 #include "event/event.h"
 
@@ -43,6 +43,34 @@ static const struct pod_container *sole_container(const struct pod *pod)
 	return sole;
 }
 
+/* Where the culprit is known, what is known of his container: at least id and runtime, or nothing. */
+static struct pod_container container_of(const struct pod *pod, const struct culprit *culprit)
+{
+	const struct pod_container *container = pod ? sole_container(pod) : NULL;
+	bool is_known = culprit && culprit->container.kind == CGROUP_CONTAINER;
+	struct pod_container found = {};
+
+	if (is_known || (culprit && culprit->is_outside))
+		container = NULL;
+	for (size_t i = 0; is_known && pod && i < pod->n_containers; i++)
+		if (!strcmp(pod->containers[i].id, culprit->container.container_id))
+			container = &pod->containers[i];
+	if (container)
+		return *container;
+	if (is_known) {
+		found.id = (char *)culprit->container.container_id;
+		found.runtime = (char *)culprit->container.runtime;
+	}
+	return found;
+}
+
+bool event_members_differ(const struct endpoint *endpoint, const struct culprit *culprit)
+{
+	const struct pod *pod = endpoint ? endpoint->pod : NULL;
+
+	return container_of(pod, culprit).id != container_of(pod, NULL).id;
+}
+
 /* "registry:5000/app:1.2@sha256:..." is the name "registry:5000/app" with the tag "1.2". */
 static void image_add(struct json *json, const char *image)
 {
@@ -66,7 +94,7 @@ static void container_add(struct json *json, const struct pod_container *contain
 {
 	json_object_begin(json, "container");
 	json_string(json, "id", if_set(container->id));
-	json_string(json, "name", container->name);
+	json_string(json, "name", if_set(container->name));
 	json_string(json, "runtime", if_set(container->runtime));
 	if (if_set(container->image))
 		image_add(json, container->image);
@@ -197,7 +225,7 @@ static void kubernetes_add(struct json *json, const struct pod *pod, const char 
 	if (pod->n_addresses)
 		json_address(json, "ip", &pod->addresses[0]);
 	json_object_end(json);
-	if (container) {
+	if (if_set(container->name)) {
 		json_object_begin(json, "container");
 		json_string(json, "name", container->name);
 		json_object_end(json);
@@ -234,10 +262,11 @@ static void service_add(struct json *json, const struct endpoint *endpoint)
 	json_object_end(json);
 }
 
-void event_endpoint_members(const struct endpoint *endpoint, const struct event_context *context,
-			    struct buffer *buffer)
+void event_endpoint_members(const struct endpoint *endpoint, const struct culprit *culprit,
+			    const struct event_context *context, struct buffer *buffer)
 {
 	const struct pod *pod = endpoint ? endpoint->pod : NULL;
+	const struct pod_container container = container_of(pod, culprit);
 	struct json json;
 
 	json_init(&json, buffer);
@@ -246,10 +275,8 @@ void event_endpoint_members(const struct endpoint *endpoint, const struct event_
 		orchestrator_add(&json, pod, context->cluster_name);
 	if (endpoint && endpoint->unit)
 		service_add(&json, endpoint);
-	if (!pod)
-		return;
-	const struct pod_container *container = sole_container(pod);
-	kubernetes_add(&json, pod, context->node_name, container);
-	if (container)
-		container_add(&json, container);
+	if (pod)
+		kubernetes_add(&json, pod, context->node_name, &container);
+	if (container.id || container.name)
+		container_add(&json, &container);
 }

@@ -23,9 +23,10 @@
 #include <linux/limits.h>
 #include <linux/magic.h>
 
-#define ROOT_ID	   1
-#define LEVELS_MAX 64
-#define DIRECTORY  (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define ROOT_ID	      1
+#define LEVELS_MAX    64
+#define FILEID_KERNFS 0xfe /* linux/exportfs.h: the handle is the inode number */
+#define DIRECTORY     (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 /* mountinfo writes blank, tab, newline and backslash as three octal digits. */
 static size_t unescape(const char *text, size_t length, char *result)
@@ -178,6 +179,18 @@ int cgroup_id(int directory, uint64_t *ret_id)
 		return -errno;
 	*ret_id = status.st_ino;
 	return 0;
+}
+
+int cgroup_open_id(const struct cgroup_tree *tree, uint64_t id)
+{
+	union {
+		struct file_handle handle;
+		char bytes[sizeof(struct file_handle) + sizeof(id)];
+	} handle = {.handle = {.handle_bytes = sizeof(id), .handle_type = FILEID_KERNFS}};
+
+	memcpy(handle.handle.f_handle, &id, sizeof(id));
+	int fd = open_by_handle_at(tree->fd, &handle.handle, DIRECTORY);
+	return fd < 0 ? -errno : fd;
 }
 
 struct children {

@@ -28,6 +28,9 @@ PF_MUST_CHECK int cgroup_mount_parse(const char *line, char *mount_point, size_t
 /* A subdirectory's descriptor; follows no symbolic link. -ENOENT also where it just vanished. */
 PF_MUST_CHECK int cgroup_open(int directory, const char *name);
 PF_MUST_CHECK int cgroup_id(int directory, uint64_t *ret_id);
+/* The directory with this id, wherever in the hierarchy it is: a descriptor. -ESTALE or -ENOENT: there is none
+ * (any more); -EPERM without CAP_DAC_READ_SEARCH. */
+PF_MUST_CHECK int cgroup_open_id(const struct cgroup_tree *tree, uint64_t id);
 
 struct cgroup_child {
 	uint64_t id;

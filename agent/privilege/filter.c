@@ -36,7 +36,7 @@ static const struct condition {
 	{"mmap", 2, PROT_WRITE, 0},	   {"mmap", 2, PROT_EXEC, 0},
 	{"mprotect", 2, PROT_EXEC, 0},	   {"clone", 0, CLONE_THREAD, CLONE_THREAD},
 	{"ioctl", 1, UINT32_MAX, FIONBIO}, {"ioctl", 1, UINT32_MAX, FIONREAD},
-	{"ioctl", 1, UINT32_MAX, TCGETS},
+	{"ioctl", 1, UINT32_MAX, TCGETS},  {"setns", 1, UINT32_MAX, CLONE_NEWNET},
 };
 
 static int allow_if(scmp_filter_ctx context, int call, unsigned argument, uint64_t mask,

@@ -54,6 +54,8 @@ EXTRA = {
     "podfence.flow.bytes_total": ("long", False),
     "podfence.flow.detail": ("boolean", False),
     "podfence.flow.overflow": ("boolean", False),
+    "podfence.process.attribution": ("keyword", False),
+    "podfence.process.holders": ("long", False),
     "podfence.endpoint.kind": ("keyword", False),
     "podfence.endpoint.index": ("long", False),
     "podfence.endpoint.name": ("keyword", False),

@@ -115,6 +115,26 @@ def check_running(check: tap.Tap, lab: Lab, agent: Agent, how: str) -> None:
     agent.configure(default={"action": "drop"})
 
 
+def check_gate(check: tap.Tap, agent: Agent, how: str, is_possible: bool) -> int:
+    """The process that keeps CAP_SYS_ADMIN: its pid; 0 where there can be none."""
+    children = pathlib.Path(f"/proc/{agent.process.pid}/task/{agent.process.pid}/children")
+    gates = [int(pid) for pid in children.read_text().split()]
+    names = [pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in gates]
+    check.equal(names, ["podfence-gate"] * is_possible,
+                f"{how}: its only child is the gate, if any")
+    if not is_possible:
+        check.check("do not name the process" in agent.said(), f"{how}: without a gate it says so")
+        return 0
+    for which, expected in {"Eff": {SYS_ADMIN}, "Prm": {SYS_ADMIN}, "Inh": set()}.items():
+        check.equal(capabilities(gates[0], which), expected, f"{how}: the gate's Cap{which}")
+    check.equal((status_of(gates[0])["NoNewPrivs"], status_of(gates[0])["Seccomp"]), ("1", "2"),
+                f"{how}: the gate has a filter of system calls")
+    targets = {os.readlink(f"/proc/{gates[0]}/fd/{one}").split(":")[0]
+               for one in os.listdir(f"/proc/{gates[0]}/fd")}
+    check.equal(targets, {"/dev/null", "socket", "net"}, f"{how}: the gate has nothing else open")
+    return gates[0]
+
+
 def check_podfenced(check: tap.Tap, lab: Lab) -> None:
     agent = lab.agent()
     check_refusals(check, agent)
@@ -127,11 +147,14 @@ def check_podfenced(check: tap.Tap, lab: Lab) -> None:
     }
     for how, prepare in ways.items():
         agent.start(prepare=prepare)
+        gate = check_gate(check, agent, how, how != "root with what is needed, in the group")
         check_running(check, lab, agent, how)
         check.equal(os.stat(f"/proc/{agent.process.pid}/ns/cgroup").st_ino,
                     os.stat("/proc/self/ns/cgroup").st_ino,
                     f"{how}: in the host's cgroup namespace")
         check.equal(agent.stop(), 0, f"{how}: ends well")
+        if gate:
+            wait_until(lambda: not pathlib.Path(f"/proc/{gate}/fd").exists(), "the gate to end")
 
 
 def check_ship(check: tap.Tap, directory: pathlib.Path) -> None:

@@ -30,6 +30,7 @@ class Pod:
     driver: str = "systemd"  # or "cgroupfs"
     qos: str = "burstable"  # or "guaranteed"
     bridge: str = ""
+    has_sidecar: bool = False  # a second container
     addresses: tuple[str, ...] = ()
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
     directory: pathlib.Path | None = None
@@ -40,6 +41,7 @@ class Pod:
         self.uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{self.namespace_name}/{self.name}"))
         self.config_hash = digest(self.name)[:32]
         self.container = digest("container " + self.name)
+        self.sidecar = digest("sidecar " + self.name)
         self.netns = None if self.is_host_network else f"pod-{self.name}"
         self.link = "" if self.is_host_network else f"cali{digest(self.name)[:10]}"
 
@@ -53,10 +55,11 @@ class Pod:
         prefix = "kubepods" if self.qos == "guaranteed" else f"kubepods-{self.qos}"
         return f"kubepods.slice/{middle}{prefix}-pod{uid.replace('-', '_')}.slice"
 
-    def container_path(self) -> str:
+    def container_path(self, container: str = "") -> str:
+        container = container or self.container
         if self.driver == "cgroupfs":
-            return f"{self.cgroup_path()}/{self.container}"
-        return f"{self.cgroup_path()}/cri-containerd-{self.container}.scope"
+            return f"{self.cgroup_path()}/{container}"
+        return f"{self.cgroup_path()}/cri-containerd-{container}.scope"
 
     def address(self, version: int) -> str:
         return next(one for one in self.addresses if (":" in one) == (version == 6))
@@ -69,13 +72,19 @@ class Pod:
     def another_worker(self, user: int = 0) -> Worker:
         return Worker(self.netns, self.directory, user)
 
+    def sidecar_worker(self, tree: cgroup.CgroupTree) -> Worker:
+        return Worker(self.netns, tree.make(self.container_path(self.sidecar)))
+
     def api_object(self) -> dict[str, Any]:
         """The Pod as the API has it."""
         annotations = {"kubernetes.io/config.hash": self.config_hash,
                        "kubernetes.io/config.source": "file"} if self.is_static else {}
         image = f"registry.internal/{self.name}:1"
+        containers = {"main": self.container}
+        if self.has_sidecar:
+            containers["sidecar"] = self.sidecar
         spec = {"nodeName": NODE_NAME, "serviceAccountName": "default",
-                "containers": [{"name": "main", "image": image}]}
+                "containers": [{"name": name, "image": image} for name in containers]}
         if self.is_host_network:
             spec["hostNetwork"] = True
         return {
@@ -85,8 +94,9 @@ class Pod:
                          "annotations": annotations},
             "spec": spec,
             "status": {"phase": "Running", "podIPs": [{"ip": one} for one in self.addresses],
-                       "containerStatuses": [{"name": "main", "image": image,
-                                              "containerID": f"containerd://{self.container}"}]},
+                       "containerStatuses": [{"name": name, "image": image,
+                                              "containerID": f"containerd://{container}"}
+                                             for name, container in containers.items()]},
         }
 
     def run(self, tree: cgroup.CgroupTree) -> None:

@@ -40,8 +40,10 @@ static struct pod *queue_make(void)
 	struct pod *pod = handmade_pod("prod", "queue-0", "uid-queue", false);
 
 	handmade_pod_owner(pod, "StatefulSet", "queue", "StatefulSet", "queue");
-	handmade_pod_container(pod, &(struct handmade_container){"queue", "", "", "queue:3"});
-	handmade_pod_container(pod, &(struct handmade_container){"sidecar", "", "", "envoy:1"});
+	handmade_pod_container(
+		pod, &(struct handmade_container){"queue", "c0ffee", "containerd", "queue:3"});
+	handmade_pod_container(
+		pod, &(struct handmade_container){"sidecar", "51decac4", "containerd", "envoy:1"});
 	return pod;
 }
 
@@ -126,7 +128,7 @@ struct snapshot *scene_snapshot(void)
 		struct endpoint *endpoint = &snapshot->endpoints[i];
 		struct buffer buffer = BUFFER_INIT;
 		assert_int_equal(endpoint->coverage, COVERAGE_ENFORCED);
-		event_endpoint_members(endpoint, &scene_context, &buffer);
+		event_endpoint_members(endpoint, NULL, &scene_context, &buffer);
 		assert_false(buffer.is_broken);
 		endpoint->event_members = buffer.bytes;
 		endpoint->event_members_length = buffer.length;

@@ -16,6 +16,7 @@ BOUNDS = {"podfenced.service": 3.2, "podfence-boot.service": 3.2, "podfence-ship
 # What a program may call by its own filter, and what it calls before that filter is on.
 CALLS = {"podfenced.service": "agent/daemon/podfenced.syscalls",
          "podfence-ship.service": "agent/ship/podfence-ship.syscalls"}
+GATE = "agent/culprit/gate.c"
 COMMON = "agent/privilege/common.syscalls"
 PRIVILEGES = "agent/daemon/privileges.c"
 FOR_ROOT = {"fchown"}  # SQLite, in a container: the unit has a user
@@ -66,10 +67,11 @@ def lint(check: source.tap.Tap) -> None:
         if unit.name in CALLS:
             filters(check, unit)
         if unit.name == "podfenced.service":
-            table = re.findall(r"\{(CAP_\w+), false", (source.ROOT / PRIVILEGES).read_text())
+            table = [name for file in (PRIVILEGES, GATE) for name in
+                     re.findall(r"\{(CAP_\w+), false", (source.ROOT / file).read_text())]
             bound = re.search(r"^CapabilityBoundingSet=(.+)", unit.read_text(), re.M)
             check.equal(sorted(bound[1].split()), sorted(table),
-                        "podfenced.service gives what podfenced asks for")
+                        "podfenced.service gives what podfenced and its gate ask for")
 
 
 def words(path: str) -> set[str]:

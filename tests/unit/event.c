@@ -199,6 +199,82 @@ static void lines_are_golden(void **state)
 	buffer_done(&line);
 }
 
+/* By whom, for the scene of this number. */
+static const struct {
+	const char *name;
+	size_t scene;
+	struct culprit culprit;
+} culprits[] = {
+	{"culprit-exact",
+	 0,
+	 {CULPRIT_SOCKET_EXACT, CULPRIT_HOLDER_SOLE, .why = "",
+	  .process = {.pid = 4711,
+		      .parent = 4700,
+		      .name = "curl",
+		      .parent_name = "sh",
+		      .executable = "/usr/bin/curl",
+		      .arguments = "curl\0-s\0https://example.org/",
+		      .arguments_length = 29,
+		      .n_arguments = 3,
+		      .has_user = true,
+		      .user = 1000,
+		      .has_start = true,
+		      .start_usec = 1764156000123456},
+	  .has_user = true, .user = 1000,
+	  .container = {.kind = CGROUP_CONTAINER,
+			.container_id =
+				"5f1b3c9f0c8a4d2e9b7a6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f",
+			.runtime = "containerd"}}},
+	{"culprit-sidecar", /* one container of several; his arguments are cut */
+	 2,
+	 {CULPRIT_SOCKET_BY_PORT, CULPRIT_HOLDER_FIRST, .why = "",
+	  .process = {.pid = 4712,
+		      .name = "envoy",
+		      .arguments = "envoy\0--...",
+		      .arguments_length = 12,
+		      .n_arguments = 2,
+		      .are_arguments_cut = true},
+	  .container = {.kind = CGROUP_CONTAINER,
+			.container_id = "51decac4",
+			.runtime = "containerd"}}},
+	{"culprit-shared",
+	 3,
+	 {CULPRIT_SOCKET_EXACT, CULPRIT_HOLDER_SHARED, .why = "", .process = {.name = "exporter"},
+	  .n_holders = 3,
+	  .container = {.kind = CGROUP_CONTAINER, .container_id = "beef", .runtime = "cri-o"}}},
+	{"culprit-stranger", /* of no container the API has told of */
+	 0,
+	 {CULPRIT_SOCKET_EXACT, CULPRIT_HOLDER_SOLE, .why = "",
+	  .process = {.pid = 4713, .name = "pause"},
+	  .container = {.kind = CGROUP_CONTAINER,
+			.container_id = "0a05e",
+			.runtime = "containerd"}}},
+	{"culprit-gone",
+	 0,
+	 {CULPRIT_SOCKET_GONE, .why = "it has ended or closed the socket",
+	  .container = {.kind = CGROUP_OTHER}}},
+};
+
+static void culprits_are_golden(void **state)
+{
+	struct buffer line = BUFFER_INIT;
+
+	for (size_t i = 0; i < N(culprits); i++) {
+		struct rulebook rulebook = {.generation = 12};
+		struct scene_memory memory;
+		struct event event = scene_play(&scenes[culprits[i].scene], snapshot, &rulebook,
+						&memory);
+
+		event.culprit = &culprits[i].culprit;
+		buffer_clear(&line);
+		event_format(&event, &scene_context, &rulebook, &line);
+		assert_false(line.is_broken);
+		json_check(&line);
+		golden_compare(culprits[i].name, &line);
+	}
+	buffer_done(&line);
+}
+
 /* The members that were made once say what would be made now. */
 static void kept_members_change_nothing(void **state)
 {
@@ -385,9 +461,9 @@ static void ids_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_are_golden), cmocka_unit_test(kept_members_change_nothing),
-		cmocka_unit_test(flows_are_golden), cmocka_unit_test(changes_are_golden),
-		cmocka_unit_test(ids_differ),
+		cmocka_unit_test(lines_are_golden),   cmocka_unit_test(kept_members_change_nothing),
+		cmocka_unit_test(flows_are_golden),   cmocka_unit_test(culprits_are_golden),
+		cmocka_unit_test(changes_are_golden), cmocka_unit_test(ids_differ),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

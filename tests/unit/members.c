@@ -36,7 +36,7 @@ static void images_are_split(void **state)
 
 		handmade_pod_container(pod,
 				       &(struct handmade_container){"c", "", "", cases[i].image});
-		event_endpoint_members(&endpoint, &context, &buffer);
+		event_endpoint_members(&endpoint, NULL, &context, &buffer);
 		buffer_add_char(&buffer, '\0');
 		assert_non_null(strstr(buffer.bytes, cases[i].text));
 		buffer_done(&buffer);
@@ -60,7 +60,7 @@ static void labels_are_bounded(void **state)
 		handmade_pod_label(pod, key, value);
 	}
 	buffer_add_char(&buffer, '{');
-	event_endpoint_members(&endpoint, &context, &buffer);
+	event_endpoint_members(&endpoint, NULL, &context, &buffer);
 	buffer_add(&buffer, "}", 2); /* with its NUL */
 	struct json_object *object = json_tokener_parse(buffer.bytes);
 	assert_non_null(object);
