@@ -27,6 +27,7 @@
 
 #define COMMIT_USEC	200000u
 #define COMMIT_EVENTS	4000
+#define STRANGE_USEC	86400000000ull
 #define TICK_USEC	1000000u
 #define TRIMS_PER_TICK	8
 #define PRIORITY_COMMIT (-10)
@@ -89,13 +90,25 @@ static void add_own(struct ship *ship, const struct buffer *line)
 	json_object_put(tree);
 }
 
+/* A line that was written in no possible time came now: else it would make all around it look old,
+ * or never go. */
+static uint64_t possible_time(uint64_t time_usec, uint64_t now_usec)
+{
+	uint64_t distance = time_usec > now_usec ? time_usec - now_usec : now_usec - time_usec;
+
+	return distance > STRANGE_USEC ? now_usec : time_usec;
+}
+
 void ship_take_event(struct ship *ship, const struct ship_event *event, struct json_object *tree,
 		     const char *line, size_t length)
 {
-	metrics_count(ship, event);
-	ship->counts.lost_store += !add_line(ship, event, line, length);
 	const struct alert_now now = {now_monotonic(), clock_usec(CLOCK_REALTIME)};
-	if (alerts_see(ship->alerts, event, tree, &now, &ship->line) == 1)
+	struct ship_event timed = *event;
+
+	timed.time_usec = possible_time(event->time_usec, now.real_usec);
+	metrics_count(ship, event);
+	ship->counts.lost_store += !add_line(ship, &timed, line, length);
+	if (alerts_see(ship->alerts, &timed, tree, &now, &ship->line) == 1)
 		add_own(ship, &ship->line);
 	if (ship->n_uncommitted >= COMMIT_EVENTS)
 		ship_commit(ship);
@@ -236,7 +249,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		add_own(ship, &ship->line);
 	if (!ship->store) {
 		restart_store(ship);
-	} else if (store_is_gone(ship->store)) {
+	} else if (store_is_gone(ship->store) || store_is_damaged(ship->store)) {
 		ship_commit(ship);
 		restart_store(ship);
 	}

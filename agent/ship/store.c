@@ -25,13 +25,14 @@
 #define FILE_NAME  "events.db"
 #define DEAD_MAX   10000 /* of all outputs; the oldest go */
 #define TRIM_ROWS  4000	 /* deleted in one transaction */
+#define SLACK	   50	 /* a fiftieth of the bound is made room at once */
 #define CACHE_PAGE "PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
 
 int store_error(struct store *store, int code)
 {
 	snprintf(store->problem, sizeof(store->problem), "%s",
 		 store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(code));
-	store->is_damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+	store->is_damaged |= (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
 	switch (code & 0xff) {
 	case SQLITE_NOMEM: return -ENOMEM;
 	case SQLITE_FULL: return -ENOSPC;
@@ -555,6 +556,18 @@ static uint64_t time_of(struct store *store, uint64_t seq)
 	return read_numbers(store, statement, &time_usec, 1) > 0 ? time_usec : 0;
 }
 
+/* As many of the oldest as their share of the bytes, and a little more, so that it is not asked for
+ * each new one. */
+static uint64_t too_many(const struct store *store, uint64_t bytes)
+{
+	uint64_t rows = store->last - store->first + 1;
+	uint64_t kept = store->bytes_max - store->bytes_max / SLACK;
+	uint64_t excess = bytes > kept ? bytes - kept : 0;
+
+	rows = (uint64_t)((double)rows * (double)excess / (double)bytes) + 1;
+	return store->first + (rows < TRIM_ROWS ? rows : TRIM_ROWS) - 1;
+}
+
 /* Age is looked at by position: events come nearly in the order of their time, and a clock that
  * jumped ahead must not make everything old. */
 uint64_t store_excess(struct store *store, uint64_t now_usec)
@@ -563,8 +576,9 @@ uint64_t store_excess(struct store *store, uint64_t now_usec)
 
 	if (store->first > store->last)
 		return 0;
-	if (store_bytes(store) > store->bytes_max)
-		return some < store->last ? some : store->last;
+	uint64_t bytes = store_bytes(store);
+	if (bytes > store->bytes_max)
+		return too_many(store, bytes);
 	oldest = time_of(store, store->first);
 	if (!oldest || oldest + store->age_max_usec > now_usec)
 		return 0;

@@ -52,7 +52,7 @@ void store_continue(struct store *store, uint64_t last);
 const char *store_problem(const struct store *store);
 /* The file was deleted or replaced under us. */
 bool store_is_gone(const struct store *store);
-/* A damaged database, in contrast to a full disk. */
+/* Any call found it a damaged database, in contrast to a full disk. */
 bool store_is_damaged(const struct store *store);
 
 /* Writing: what is added is there after the commit. 0 or a negative errno; after a failed commit

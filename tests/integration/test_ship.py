@@ -13,17 +13,10 @@ import common  # noqa: F401
 import tap
 from agent import wait_until
 from receiver import Receiver
-from shipper import Seam, Shipper, ecs_offences
+from shipper import Seam, Shipper, check_sum, ecs_offences
 
 MISDEEDS = ["garbage", "big", "close", "cut", "later", "short", "half", "500", "429", "slow",
             "small", "too-large"]
-
-
-def check_sum(check: tap.Tap, shipper: Shipper, name: str, when: str) -> None:
-    given, books = shipper.books(name)
-    check.equal(sum(books.values()), given,
-                f"{when}: " + " + ".join(f"{count} {what}" for what, count in books.items()) +
-                f" = {given} given")
 
 
 def check_misdeeds(check: tap.Tap, shipper: Shipper, seam: Seam, receiver: Receiver) -> None:

@@ -2,26 +2,50 @@
 # SPDX-FileCopyrightText: podfence authors
 """A receiver of events that misbehaves on script: it speaks enough of Elasticsearch's _bulk, and
 does to each request what the next word of its script says."""
+from __future__ import annotations
+
 import collections
 import contextlib
 import gzip
 import http.server
 import json
+import pathlib
+import socket
+import ssl
+import struct
 import threading
 import time
+import typing
 
 BIG = b"x" * (10 << 20)
 
 
+class Request(typing.NamedTuple):
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+    time: float  # monotonic
+
+    def json(self) -> typing.Any:
+        return json.loads(self.body)
+
+
 class Receiver:
-    def __init__(self) -> None:
+    def __init__(self, certificate: tuple[pathlib.Path, pathlib.Path] | None = None,
+                 clients: pathlib.Path | None = None) -> None:
+        """With a certificate it speaks TLS, and wants one of these clients where they are named."""
         self.script: collections.deque[str] = collections.deque()
+        self.usual = "good"  # what it does when the script is at its end
         self.documents: dict[str, dict] = {}  # by _id
         self.duplicates = self.requests = 0
         self.poison: set[str] = set()  # ids for which a request as a whole is refused
         self.refused: set[str] = set()  # ids that are refused one by one
-        self.bodies: list[tuple[str, dict, bytes]] = []  # path, headers, body of what is no _bulk
+        self.taken: list[Request] = []  # those that got a good answer
         self.reply = b"ok"
+        self.replies: collections.deque[tuple[int, bytes]] = collections.deque()  # instead
+        self.authorization: set[str] = set()
+        self.location = "http://127.0.0.1:1/elsewhere"
         self.lock = threading.Lock()
         receiver = self
 
@@ -31,6 +55,10 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
+            def handle(self) -> None:
+                with contextlib.suppress(OSError):  # resets, handshakes that fail
+                    super().handle()
+
             def do_POST(self) -> None:
                 receiver.handle(self)
 
@@ -38,8 +66,26 @@ class Receiver:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.context: ssl.SSLContext | None = None
+        if certificate:
+            self.use(certificate, clients)
+            self.server.socket = self.context.wrap_socket(self.server.socket, server_side=True,
+                                                          do_handshake_on_connect=False)
+        scheme = "https" if certificate else "http"
+        self.url = f"{scheme}://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def use(self, certificate: tuple[pathlib.Path, pathlib.Path],
+            clients: pathlib.Path | None = None) -> None:
+        """From the next connection on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+        if clients:
+            context.load_verify_locations(clients)
+            context.verify_mode = ssl.CERT_REQUIRED
+        if self.context:
+            self.server.socket._context = context  # .context is refused while it listens
+        self.context = context
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -49,7 +95,8 @@ class Receiver:
         body = request.rfile.read(int(request.headers["Content-Length"]))
         with self.lock:
             self.requests += 1
-            word = self.script.popleft() if self.script else "good"
+            word = self.script.popleft() if self.script else self.usual
+            self.authorization.add(request.headers.get("Authorization", ""))
         misdeed = getattr(self, "do_" + word.replace("-", "_"), None)
         if misdeed:
             misdeed(request)
@@ -58,9 +105,18 @@ class Receiver:
         elif "_bulk" in request.path:
             self.bulk(request, body, word)
         else:
-            with self.lock:
-                self.bodies.append((request.path, dict(request.headers), body))
-            self.send(request, 200, self.reply)
+            self.take(request, body, word)
+
+    def take(self, request, body: bytes, word: str) -> None:
+        with self.lock:
+            status, reply = self.replies.popleft() if self.replies else (200, self.reply)
+            is_large = word == "too-large" or (word == "small" and len(json.loads(body)) > 10)
+            if is_large:
+                status = 413
+            if status < 300:
+                self.taken.append(Request(request.command, request.path, dict(request.headers),
+                                          body, time.monotonic()))
+        self.send(request, status, reply)
 
     def send(self, request, status: int, body: bytes, **headers: str) -> None:
         with contextlib.suppress(OSError):  # the sender may be gone: killed
@@ -122,6 +178,32 @@ class Receiver:
     def do_close(self, request) -> None:
         request.close_connection = True
 
+    def do_reset(self, request) -> None:
+        """RST instead of an answer."""
+        connection = getattr(request.connection, "_sock", request.connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        request.close_connection = True
+
+    def do_hang(self, request) -> None:
+        time.sleep(4)
+        request.close_connection = True
+
+    def do_nonsense(self, request) -> None:
+        with contextlib.suppress(OSError):
+            request.wfile.write(b"SMTP ready\r\n\r\n" * 100)
+        request.close_connection = True
+
+    def do_longer(self, request) -> None:
+        """More than it says: the rest is no second answer."""
+        with contextlib.suppress(OSError):
+            request.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}{}{}{}")
+        request.close_connection = True
+
+    def do_headers(self, request) -> None:
+        with contextlib.suppress(OSError):
+            request.wfile.write(b"HTTP/1.1 200 OK\r\n" + b"X-Many: of them\r\n" * 20000)
+        request.close_connection = True
+
     def do_cut(self, request) -> None:
         request.send_response(200)
         request.send_header("Content-Length", "1000")
@@ -130,7 +212,7 @@ class Receiver:
         request.close_connection = True
 
     def do_redirect(self, request) -> None:
-        self.send(request, 302, b"", Location="http://127.0.0.1:1/elsewhere")
+        self.send(request, 302, b"", Location=self.location)
 
     def do_later(self, request) -> None:
         self.send(request, 503, b"", Retry_After="1")

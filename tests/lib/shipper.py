@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import ecs_check
+import tap
 import worker
 from agent import PATIENCE, program, wait_until, yaml
 
@@ -32,6 +33,14 @@ def ecs_offences(events: Iterable[dict | str]) -> list[str]:
         wrong = ecs_check.line_check(fields, values, line)
         offences = (offences if number else []) + [f"{text}: {line[:400]}" for text in wrong]
     return offences
+
+
+def check_sum(check: tap.Tap, shipper: "Shipper", name: str, when: str) -> None:
+    """What an output was given is delivered, dead, dropped or filtered: in the store itself."""
+    given, books = shipper.books(name)
+    check.equal(sum(books.values()), given,
+                f"{when}: " + " + ".join(f"{count} {what}" for what, count in books.items()) +
+                f" = {given} given")
 
 
 class Seam:
@@ -86,8 +95,8 @@ class Shipper:
         self.config, self.messages = directory / "ship.yaml", directory / "ship.messages"
         self.store = directory / "store"
         self.settings = {"seam": {"socket": str(directory / "seam.sock")},
-                         "store": {"directory": str(self.store)},
                          "metrics": {"port": 0}} | sections
+        self.settings["store"] = {"directory": str(self.store)} | sections.get("store", {})
         self.process: subprocess.Popen[bytes] | None = None
         self.messages.touch()
         self.configure(outputs)
@@ -155,8 +164,9 @@ class Shipper:
 
     def books(self, name: str) -> tuple[int, dict[str, int]]:
         """What an output was given, and what became of it, of one moment."""
-        [(given, *counts)] = self.query("SELECT cursor - begin, delivered, dead, dropped, filtered "
-                                        f"FROM output WHERE name='{name}'")
+        [(given, *counts)] = wait_until(lambda: self.query(
+            "SELECT cursor - begin, delivered, dead, dropped, filtered FROM output "
+            f"WHERE name='{name}'"), "a commit")
         return given, dict(zip(("delivered", "dead", "dropped", "filtered"), counts))
 
     def query(self, sql: str) -> list[tuple]:
