@@ -86,6 +86,7 @@ int cli_check(const struct cli *cli);
 int cli_completion(const struct cli *cli);
 int cli_doctor(const struct cli *cli);
 int cli_events(const struct cli *cli);
+int cli_flows(const struct cli *cli);
 int cli_show_config(const struct cli *cli);
 int cli_pods(const struct cli *cli);
 int cli_plan(const struct cli *cli);

@@ -50,6 +50,9 @@ static const struct cli_option quarantine_options[] = {
 	TIME_OPTIONS,
 	{}};
 
+static const struct cli_option flows_options[] = {
+	{"to", 't', "DESTINATION", NULL, "Only to this address or network."}, {}};
+
 static const struct cli_option events_options[] = {
 	{"follow", 'f', NULL, NULL, "Go on with what happens from now on, until interrupted."},
 	{"to", 't', "DESTINATION", NULL,
@@ -75,6 +78,13 @@ const struct command commands[] = {
 	 "found on the node yet, the default verdict holds) or uncovered (packets can leave by a "
 	 "path that is not judged).",
 	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH | CLI_NAMESPACE, pods_options, cli_pods},
+	{"flows", "[ENDPOINT]", 0, 1, CLI_ENDPOINTS, "list what is being denied now, and how much",
+	 "The flows that the kernel counts at this moment, those with most packets first: who "
+	 "sends "
+	 "where, by which rule it is denied or audited, packets and bytes since it began. A flow "
+	 "is one endpoint, destination, protocol and port; when it has been quiet for a while it "
+	 "is in podfence events only.",
+	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH | CLI_NAMESPACE, flows_options, cli_flows},
 	{"events", "[ENDPOINT]", 0, 1, CLI_ENDPOINTS,
 	 "tell what was denied on this node, and by what",
 	 "The events that podfence-ship keeps, oldest first: what was denied, would have been, or "

@@ -34,6 +34,8 @@ int control_open(struct daemon *daemon, const struct config *config)
 		 NULL},
 		{"io.podfence.Agent.ListEndpoints", false, sizeof(struct control_endpoints),
 		 control_start_endpoints, control_list_endpoints, NULL},
+		{"io.podfence.Agent.ListFlows", false, sizeof(struct control_flows),
+		 control_start_flows, control_list_flows, NULL},
 		{"io.podfence.Agent.Why", false, sizeof(struct control_why), control_start_why,
 		 control_why, NULL},
 		{CONTROL_QUARANTINE, true, sizeof(struct control_quarantine),

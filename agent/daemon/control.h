@@ -25,6 +25,16 @@ struct control_endpoints {
 int control_start_endpoints(struct control_request *request);
 int control_list_endpoints(struct control_request *request, struct json *reply);
 
+/* control_flows.c */
+struct control_flows {
+	const char *namespace, *name, *destination;
+	struct pf_prefix network; /* of destination */
+	uint64_t cursor;	  /* of flow_table_scan() */
+	bool has_begun;
+};
+int control_start_flows(struct control_request *request);
+int control_list_flows(struct control_request *request, struct json *reply);
+
 /* control_why.c */
 struct control_why {
 	const char *namespace, *name, *destination;

@@ -226,3 +226,24 @@ struct flow *flow_table_next(const struct flow_table *table, const struct flow *
 			return table->buckets[bucket];
 	return NULL;
 }
+
+static uint64_t reversed(uint64_t bits)
+{
+	uint64_t result = 0;
+
+	for (unsigned i = 0; i < 64; i++, bits >>= 1)
+		result = result << 1 | (bits & 1);
+	return result;
+}
+
+/* The cursor counts with its high bit first: when the number of buckets doubles, what was one bucket
+ * becomes two that stand next to each other in this order (Pieter Noordhuis, dictScan() of Redis). */
+uint64_t flow_table_scan(const struct flow_table *table, uint64_t cursor, flow_fn fn,
+			 void *userdata)
+{
+	uint64_t mask = table->n_buckets - 1;
+
+	for (const struct flow *flow = table->buckets[cursor & mask]; flow; flow = flow->next)
+		fn(flow, userdata);
+	return reversed(reversed(cursor | ~mask) + 1);
+}

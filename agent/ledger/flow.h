@@ -72,3 +72,9 @@ size_t flow_table_count(const struct flow_table *table);
 /* One after the other in no order; NULL: begins, or that was all. The flow given may be removed once the next
  * one is known; while flows are added some may be passed over. */
 struct flow *flow_table_next(const struct flow_table *table, const struct flow *flow);
+
+typedef void (*flow_fn)(const struct flow *flow, void *userdata);
+/* The flows of one bucket, and the cursor to go on with: 0 begins, and 0 again was the last one. Between two
+ * calls the table may change and grow: a flow that is there all the time is met once. */
+uint64_t flow_table_scan(const struct flow_table *table, uint64_t cursor, flow_fn fn,
+			 void *userdata);

@@ -12,6 +12,7 @@ import subprocess
 import common  # noqa: F401
 import netns
 import tap
+import traffic
 import varlink
 from agent import Agent, program, wait_until
 from lab import EXTERNAL4, EXTERNAL6, INTERNAL4, Lab
@@ -110,6 +111,36 @@ def check_why(check: tap.Tap, lab: Lab, agent: Agent) -> None:
                 "a pod that is not there is asked of the files", wrong)
 
 
+def check_flows(check: tap.Tap, lab: Lab, agent: Agent) -> None:
+    """What is denied now, with the packets that were sent."""
+    pods = {pod.name: pod for pod in lab.pods}
+    routed, host = pods["routed"], pods["host"]
+    for number in range(120):  # more than a piece of the list holds
+        routed.worker.call(traffic.udp_send, EXTERNAL4, 7000 + number)
+    for _ in range(3):
+        host.worker.call(traffic.udp_send, EXTERNAL6, 7777)
+
+    def flows(*arguments: str) -> list[dict]:
+        status, said, _ = agent.podfence("flows", "-o", "jsonl", *arguments)
+        return [json.loads(line) for line in said.splitlines()] if status == 0 else []
+
+    wait_until(lambda: len(flows("routed")) == 120 and
+               sum(flow["packets"] for flow in flows("host")) == 3, "the flows to be read")
+    found = flows("shop/routed")
+    check.equal(sorted(flow["port"] for flow in found), list(range(7000, 7120)),
+                "every flow of a pod once")
+    check.equal({(flow["verdict"], flow["destination"], flow["transport"], flow["source"],
+                  flow["packets"], flow["rule"]) for flow in found},
+                {("denied", EXTERNAL4, "udp", routed.addresses[0], 1, "default-deny-external")},
+                "and what it is")
+    check.equal([(flow["name"], flow["port"], flow["packets"])
+                 for flow in flows("--to", "2001:db8::/32")], [("host", 7777, 3)],
+                "those to a network")
+    check.equal(len(flows("-n", "shop")), 121, "those of a namespace")
+    status, _, wrong = agent.podfence("flows", "--to", "here")
+    check.check(status == 2 and "an address or network" in wrong, "a wrong network", wrong)
+
+
 def check_wrong_calls(check: tap.Tap, agent: Agent) -> None:
     wrong = [
         ("org.example.Nothing.Do", {}, "InterfaceNotFound"),
@@ -122,6 +153,7 @@ def check_wrong_calls(check: tap.Tap, agent: Agent) -> None:
         (AGENT + "ListEndpoints", {"name": "a\0b"}, "InvalidParameter"),
         (AGENT + "ListEndpoints", {"unresolved": "yes"}, "InvalidParameter"),
         (AGENT + "Why", {"namespace": "shop", "name": "routed"}, "InvalidParameter"),
+        (AGENT + "ListFlows", {"destination": "203.0.113.9/24"}, "InvalidParameter"),
         (AGENT + "Why", {"namespace": "shop", "name": "routed", "destination": "here"},
          "InvalidParameter"),
         (AGENT + "Why", {"namespace": "shop", "name": "routed", "destination": EXTERNAL4,
@@ -358,6 +390,7 @@ def test(check: tap.Tap) -> None:
         check_status(check, lab, agent)
         check_endpoints(check, lab, agent)
         check_why(check, lab, agent)
+        check_flows(check, lab, agent)
         check_wrong_calls(check, agent)
         check_rude(check, agent)
         check_slow(check, agent)

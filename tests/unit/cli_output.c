@@ -3,10 +3,12 @@
  *
  * What commands print of replies of the agent, against golden files (UPDATE_GOLDEN writes them). */
 #include <stdio.h>
+#include <string.h>
 
 #include <json-c/json.h>
 
 #include "cli/duration.h"
+#include "cli/flows.h"
 #include "cli/pods.h"
 #include "cli/status.h"
 #include "golden.h"
@@ -58,36 +60,49 @@ static void test_status(void **state)
 	}
 }
 
-static void test_pods(void **state)
+static void check_table(const char *json, const char *golden, enum table_format format,
+			bool has_titles, bool has_colours)
+{
+	struct table table = {
+		.format = format, .has_titles = has_titles, .has_colours = has_colours};
+	struct json_object *items = read_case(json);
+	char *text = NULL;
+	size_t length;
+	FILE *stream = open_memstream(&text, &length);
+
+	if (!strcmp(json, "flows")) {
+		flows_table(&table);
+		flows_sort(items);
+	} else {
+		pods_table(&table);
+	}
+	assert_int_equal(table_print(&table, items, stream), 0);
+	fclose(stream);
+	for (size_t k = 0; k < length; k++) /* the only escapes are ours */
+		assert_true(has_colours || text[k] != '\033');
+	check_golden(golden, text);
+	json_object_put(items);
+}
+
+static void test_tables(void **state)
 {
 	static const struct {
-		const char *golden;
+		const char *json, *golden;
 		enum table_format format;
 		bool has_titles, has_colours;
 	} cases[] = {
-		{"pods.txt", TABLE_TABLE, true, false},
-		{"pods-colours.txt", TABLE_TABLE, true, true},
-		{"pods-wide.txt", TABLE_WIDE, false, false},
-		{"pods-json.txt", TABLE_JSON, true, true},
-		{"pods-jsonl.txt", TABLE_JSONL, true, true},
+		{"pods", "pods.txt", TABLE_TABLE, true, false},
+		{"pods", "pods-colours.txt", TABLE_TABLE, true, true},
+		{"pods", "pods-wide.txt", TABLE_WIDE, false, false},
+		{"pods", "pods-json.txt", TABLE_JSON, true, true},
+		{"pods", "pods-jsonl.txt", TABLE_JSONL, true, true},
+		{"flows", "flows.txt", TABLE_TABLE, true, false},
+		{"flows", "flows-wide.txt", TABLE_WIDE, true, false},
 	};
-	struct json_object *items = read_case("pods");
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct table table = {.format = cases[i].format,
-				      .has_titles = cases[i].has_titles,
-				      .has_colours = cases[i].has_colours};
-		char *text = NULL;
-		size_t length;
-		FILE *stream = open_memstream(&text, &length);
-		pods_table(&table);
-		assert_int_equal(table_print(&table, items, stream), 0);
-		fclose(stream);
-		for (size_t k = 0; k < length; k++) /* the only escapes are ours */
-			assert_true(cases[i].has_colours || text[k] != '\033');
-		check_golden(cases[i].golden, text);
-	}
-	json_object_put(items);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		check_table(cases[i].json, cases[i].golden, cases[i].format, cases[i].has_titles,
+			    cases[i].has_colours);
 }
 
 static void test_durations(void **state)
@@ -119,7 +134,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_status),
-		cmocka_unit_test(test_pods),
+		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_durations),
 	};
 
