@@ -33,6 +33,7 @@ class Pod:
     has_sidecar: bool = False  # a second container
     addresses: tuple[str, ...] = ()
     labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    owner: dict[str, Any] | None = None  # of its ownerReferences
     directory: pathlib.Path | None = None
     sleeper: Worker | None = None
     worker: Worker | None = None
@@ -91,7 +92,8 @@ class Pod:
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": self.name, "namespace": self.namespace_name, "uid": self.uid,
                          "labels": {"app.kubernetes.io/name": self.name} | self.labels,
-                         "annotations": annotations},
+                         "annotations": annotations,
+                         "ownerReferences": [self.owner] if self.owner else []},
             "spec": spec,
             "status": {"phase": "Running", "podIPs": [{"ip": one} for one in self.addresses],
                        "containerStatuses": [{"name": name, "image": image,
