@@ -15,9 +15,9 @@ API_STOP, API_START  commands that end and begin the API server, here (node.py; 
 STATIC_PODS      the kubelet's directory of static pods (/etc/kubernetes/manifests)
 
 On the node everything stands in /opt/podfence-test, /run/podfence-test, /var/lib/podfence-test and
-the transient unit podfence-test, in the cluster in namespace podfence-test and ClusterNetworkPolicies
-with label podfence-test. All is removed at the end but the namespace and the agent's account. An
-agent that runs there already has to be stopped first.
+the transient unit podfence-test, in the cluster in namespace podfence-test and in
+ClusterNetworkPolicies with label podfence-test. All is removed at the end but the namespace and the
+agent's account. An agent that runs there already has to be stopped first.
 """
 import base64
 import json
@@ -149,7 +149,8 @@ class Agent:
     def write_unit(self) -> None:
         unit = (BUILD / "systemd" / "podfenced.service").read_text()
         unit = re.sub(r"^ExecStart=.*", f"ExecStart={TOP}/podfenced --config {TOP}/podfence.yaml\n"
-                      f"StandardOutput=append:{TOP}/events\nStandardError=journal", unit, flags=re.M)
+                      f"StandardOutput=append:{TOP}/events\nStandardError=journal",
+                      unit, flags=re.M)
         unit = re.sub(r"^(\w+Directory=)podfence$", r"\1podfence-test", unit, flags=re.M)
         unit = re.sub(r"^Wants=.*\n", "", unit, flags=re.M)
         self.node.write(f"/run/systemd/system/{UNIT}", unit)

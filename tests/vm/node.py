@@ -126,15 +126,15 @@ def test_late(world: Cluster, check: tap.Tap) -> None:
 
 
 def test_flush(world: Cluster, check: tap.Tap) -> None:
-    """Where the tables cannot be owned (before Linux 6.9) they come back, and what gets out meanwhile
-    is printed; else they stay."""
+    """Where the tables cannot be owned (before Linux 6.9) they come back, and what gets out
+    meanwhile is printed; else they stay."""
     since = world.node.now()
     world.node.shell("nft flush ruleset")
     world.listen(3)
     escaped = [world.node.arrived(since).get(name, [0])[0] for pod in world.pods
                for name in pod.names(*pod.external)]
-    print(f"# nft flush ruleset: {sum(escaped)} packets got out, {max(escaped)} of one flow at most "
-          f"(one every {Pod.period_ms} ms); podfenced said:",
+    print(f"# nft flush ruleset: {sum(escaped)} packets got out, {max(escaped)} of one flow "
+          f"at most (one every {Pod.period_ms} ms); podfenced said:",
           *[one for one in world.agent.said().splitlines() if "process nft" in one or
             "by nft" in one][-1:])
     denied(world, check, "after nft flush ruleset", world.listen(5))

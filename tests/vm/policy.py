@@ -68,7 +68,8 @@ def expect(world: Cluster, check: tap.Tap, when: str, **reached: list[str]) -> N
         check.equal(now_reached(pod, since), sorted(reached[pod.name]),
                     f"{when}: {pod.name} reaches {', '.join(reached[pod.name]) or 'nothing'}",
                     world.agent.said())
-        check.check(world.seen(pod, since, INTERNAL), f"{when}: {pod.name} reaches what is internal")
+        check.check(world.seen(pod, since, INTERNAL),
+                    f"{when}: {pod.name} reaches what is internal")
 
 
 def everything(world: Cluster) -> dict[str, list[str]]:
@@ -85,7 +86,8 @@ def told(world: Cluster, action: str, names: str) -> set[tuple[str, str, str]]:
              f"{event['network']['transport']} {event['destination']['ip']} "
              f"{event['destination']['port']}", event["rule"]["name"])
             for event in world.agent.events()
-            if event["event"]["action"] == action and "kubernetes" in event and event["rule"]["name"].startswith(names)}
+            if event["event"]["action"] == action and "kubernetes" in event and
+            event["rule"]["name"].startswith(names)}
 
 
 def wait_told(world: Cluster, check: tap.Tap, what: str, action: str,
