@@ -11,7 +11,8 @@ WRONG = {
     "a path of a developer's machine": re.compile(r"/(?:home/[a-z]|root/|work/|tmp/x\b)"),
     "a mark of unfinished work": re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X)\b"),
 }
-TEXT = ("*.c", "*.h", "*.py", "*.sh", "*.md", "*.build", "*.txt", "*.yaml", "*.service", "*.conf", "*.mjs")
+TEXT = ("*.c", "*.h", "*.py", "*.sh",
+        "*.md", "*.build", "*.txt", "*.yaml", "*.service", "*.conf", "*.mjs")
 LICENSED = ("*.c", "*.h", "*.py", "*.sh", "*.mjs")
 
 

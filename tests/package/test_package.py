@@ -1,25 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
 """The Debian packages: built, looked at by lintian, and lived with in a throwaway root: installed,
-upgraded, removed, purged. Of the machine nothing changes: the root is a directory, the network
-namespace is private, and no systemd runs in it."""
+upgraded, removed, purged; then the image that is made of them. Of the machine nothing changes: the
+root is a directory, the network namespace is private, and no systemd runs in it."""
 import contextlib
+import gzip
+import hashlib
+import io
+import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
+import cgroup  # noqa: E402
 import netns  # noqa: E402
 import tap  # noqa: E402
 import worker  # noqa: E402
 from agent import wait_until  # noqa: E402
 
 SOURCE = pathlib.Path(__file__).parents[2]
+IMAGE_GROUP = 9789
+# linux/capability.h: DAC_READ_SEARCH, NET_BROADCAST, NET_ADMIN, SYS_PTRACE, SYS_ADMIN
+IMAGE_CAPABILITIES = {2, 11, 12, 19, 21}
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, CLONE_NEWCGROUP = 24, 38, 0x02000000
 UNITS = ["podfenced.service", "podfence-boot.service", "podfence-ship.service"]
 
 
@@ -105,11 +115,16 @@ class Root:
 class Agent:
     """podfenced of the package, as its unit would start it."""
 
-    def __init__(self, root: Root, messages: pathlib.Path) -> None:
+    def __init__(self, root: pathlib.Path, messages: pathlib.Path,
+                 prepare: Callable[[], None] = worker.die_with_parent) -> None:
+        def enter() -> None:
+            os.chroot(root)
+            os.chdir("/")
+            prepare()
+
         with messages.open("w") as said:
-            self.process = subprocess.Popen(["chroot", str(root.path), "/usr/sbin/podfenced"],
-                                            stdout=subprocess.DEVNULL, stderr=said,
-                                            preexec_fn=worker.die_with_parent)
+            self.process = subprocess.Popen(["/usr/sbin/podfenced"], stdout=subprocess.DEVNULL,
+                                            stderr=said, preexec_fn=enter)
         wait_until(lambda: "ready" in messages.read_text() or self.process.poll() is not None,
                    "podfenced")
         if self.process.poll() is not None:
@@ -152,7 +167,7 @@ def check_installed(check: tap.Tap, root: Root) -> None:
 
 
 def check_life(check: tap.Tap, root: Root, upgrade: pathlib.Path, messages: pathlib.Path) -> None:
-    agent = Agent(root, messages)
+    agent = Agent(root.path, messages)
     check.check("table inet podfence" in tables(), "the installed agent fences", messages)
     before = sorted(tables())
     config = root.path / "etc/podfence/podfence.yaml"
@@ -206,6 +221,95 @@ def check_library(check: tap.Tap, directory: pathlib.Path, package: pathlib.Path
     check.equal(run(str(directory / "user"), check=False).returncode, 0, "and runs")
 
 
+def unpack_image(image: pathlib.Path, tree: pathlib.Path) -> None:
+    """As a runtime does: by the manifest, with every digest proven."""
+    def blob(about: dict) -> bytes:
+        data = archive.extractfile(f"blobs/{about['digest'].replace(':', '/')}").read()
+        if hashlib.sha256(data).hexdigest() != about["digest"].split(":")[1] or \
+                len(data) != about["size"]:
+            raise RuntimeError(f"a blob is not what {about} says")
+        return data
+
+    with tarfile.open(image) as archive:
+        index = json.load(archive.extractfile("index.json"))
+        manifest = json.loads(blob(index["manifests"][0]))
+        layer = gzip.decompress(blob(manifest["layers"][0]))
+        config = json.loads(blob(manifest["config"]))
+        if config["rootfs"]["diff_ids"] != [f"sha256:{hashlib.sha256(layer).hexdigest()}"]:
+            raise RuntimeError("the layer is not what the image's configuration says")
+    with tarfile.open(fileobj=io.BytesIO(layer)) as contents:
+        contents.extractall(tree, filter="fully_trusted")
+
+
+def as_container() -> None:
+    """What the DaemonSet gives to podfenced."""
+    netns.checked(netns.libc.unshare(CLONE_NEWCGROUP), "unshare")
+    os.setgroups([IMAGE_GROUP])
+    for number in set(range(64)) - IMAGE_CAPABILITIES:
+        netns.libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0)
+    netns.checked(netns.libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
+    worker.die_with_parent()
+
+
+def build_images(directory: pathlib.Path, package: pathlib.Path) -> list[pathlib.Path]:
+    images = [directory / "image.tar", directory / "again.tar"]
+    for image in images:
+        run(str(SOURCE / "deploy/image/build.sh"), "-o", str(image), str(package))
+    return images
+
+
+def check_image(check: tap.Tap, directory: pathlib.Path, images: list[pathlib.Path]) -> None:
+    check.equal(images[0].read_bytes(), images[1].read_bytes(),
+                "the same package gives the same image")
+    tree = directory / "image"
+    unpack_image(images[0], tree)
+    found = [path for path in tree.rglob("*") if path.is_file() and not path.is_symlink()]
+    check.equal([path for path in found if path.stat().st_mode & 0o6000], [], "nothing is setuid")
+    check.equal([path.name for path in found if path.name in ("sh", "bash", "dash", "apt", "perl")],
+                [], "there is no shell and no package manager")
+    store = tree / "var/lib/podfence/ship"
+    run("chroot", str(tree), "/usr/bin/install", "-d", "-m", "0750", "-o", "9789", "-g", "9789",
+        "/var/lib/podfence/ship")
+    check.equal(store.stat().st_uid, IMAGE_GROUP, "the store is made for the shipper")
+    for overlay in ("audit", "enforce"):
+        text = (SOURCE / f"deploy/kubernetes/overlays/{overlay}/podfence.yaml").read_text()
+        (tree / "etc/podfence/podfence.yaml").write_text(text)
+        done = run("chroot", str(tree), "/usr/sbin/podfenced", "--check", check=False)
+        check.equal((done.returncode, done.stderr), (0, ""), f"podfenced takes that of {overlay}")
+    shutil.copy(SOURCE / "deploy/kubernetes/base/podfence-ship.yaml", tree / "etc/podfence")
+    done = run("chroot", str(tree), "/usr/sbin/podfence-ship", "--check", check=False)
+    check.equal((done.returncode, done.stderr), (0, ""), "podfence-ship takes that of the base")
+    text = text.replace("source: in-cluster", "source: none")
+    (tree / "etc/podfence/podfence.yaml").write_text(text)
+    check_container(check, tree, directory / "container.messages")
+
+
+def check_container(check: tap.Tap, tree: pathlib.Path, messages: pathlib.Path) -> None:
+    (tree / "host/cgroup").mkdir(parents=True)
+    mounts = {"/proc": "proc", str(cgroup.mount_point()): "host/cgroup"}
+    for source, target in mounts.items():
+        run("mount", "--bind", source, str(tree / target))
+    # The machine's first process may be hidden from us: its cgroup namespace, as a node shows it.
+    run("mount", "-t", "tmpfs", "tmpfs", str(tree / "proc/1/ns"))
+    (tree / "proc/1/ns/cgroup").touch()
+    run("mount", "--bind", "/proc/self/ns/cgroup", str(tree / "proc/1/ns/cgroup"))
+    try:
+        agent = Agent(tree, messages, as_container)
+        check.check("table inet podfence" in tables(),
+                    "podfenced fences from the image, with the DaemonSet's capabilities")
+        done = run("chroot", str(tree), "/usr/bin/podfence", "pods", "-o", "jsonl", check=False)
+        check.equal(done.returncode, 0, "the probes' command gets an answer", done.stderr)
+        socket = tree / "run/podfence/podfenced.sock"
+        check.equal(socket.stat().st_gid, IMAGE_GROUP, "sockets belong to the shipper's group")
+        agent.stop()
+        done = run("chroot", str(tree), "/usr/bin/podfence", "uninstall", check=False)
+        check.equal((done.returncode, tables()), (0, []), "the removal's command takes the rules",
+                    done.stderr)
+    finally:
+        for target in ("proc", "host/cgroup"):
+            run("umount", "-R", "-l", str(tree / target))
+
+
 def test(check: tap.Tap) -> None:
     with tempfile.TemporaryDirectory(prefix="podfence-package-") as name:
         directory = pathlib.Path(name)
@@ -222,7 +326,8 @@ def test(check: tap.Tap) -> None:
         except RuntimeError as error:
             print(f"# no root to install into, so nothing was installed: {str(error)[-300:]!r}")
             return
-        netns.enter_private()
+        images = build_images(directory, packages["podfence"])
+        netns.enter_private()  # and no mirror from here on
         with root.mounted():
             before = root.files()
             root.install(packages["podfence"])
@@ -230,6 +335,7 @@ def test(check: tap.Tap) -> None:
             check_life(check, root, next_version(packages["podfence"]), directory / "messages")
             check_purge(check, root, before)
             check_own_policies(check, root, packages["podfence"])
+        check_image(check, directory, images)
 
 
 tap.main(test, "dpkg-buildpackage", "dh", "lintian", "mmdebstrap")
