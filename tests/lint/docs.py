@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: podfence authors
+"""Documents: docs/configuration.md is what the schemas say, docs/events.md knows every field of the
+golden events, and links within the tree lead somewhere."""
+import json
+import pathlib
+import re
+import sys
+from collections.abc import Iterator
+
+import source
+
+GENERATED = pathlib.Path(sys.argv[2])
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+NAMED = re.compile(r"`([a-z@_]+(?:\.[a-z_*]+)*)`")
+
+
+def fields(value: object, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from fields(item, f"{path}.{key}" if path else key)
+    else:
+        yield path
+
+
+def lint(check: source.tap.Tap) -> None:
+    text = (source.ROOT / "docs/configuration.md").read_text()
+    check.equal(text, GENERATED.read_text(),
+                "docs/configuration.md is what the schemas say (ninja configuration-md)")
+    named = set(NAMED.findall((source.ROOT / "docs/events.md").read_text()))
+    known = tuple(name.removesuffix("*") for name in named if name.endswith(".*"))
+    for path in source.files("*.json", below=("tests/golden/events",)):
+        missing = [name for name in fields(json.loads(path.read_text()))
+                   if name not in named and not name.startswith(known)]
+        check.equal(missing, [], f"docs/events.md knows the fields of {source.name(path)}")
+    for path in source.files("*.md"):
+        wrong = [link for link in LINK.findall(path.read_text())
+                 if not (path.parent / link).exists()]
+        check.equal(wrong, [], f"the links of {source.name(path)} lead somewhere")
+
+
+source.main(lint)
