@@ -44,6 +44,8 @@ static const struct cli_option quarantine_options[] = {
 	 "commas."},
 	{"keep-probes", 0, NULL, NULL,
 	 "Processes of this node, the kubelet among them, may still open connections to it."},
+	{"kill-sockets", 0, NULL, NULL,
+	 "End its connections too: its processes hear of it at once, instead of waiting."},
 	{"flows", 0, "NUMBER", NULL, "With preview: more than so many denied flows; 100."},
 	{"destinations", 0, "NUMBER", NULL, "With preview: to more than so many addresses; 20."},
 	{"within", 0, "TIME", "1m 10m 1h", "With preview: in such a time; 1m."},

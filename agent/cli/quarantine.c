@@ -131,6 +131,8 @@ static int make_parameters(const struct cli *cli, const struct agent_endpoint *e
 	json_string(&json, "reason", cli_value(cli, "reason"));
 	if (cli_has(cli, "keep-probes"))
 		json_boolean(&json, "probes", true);
+	if (cli_has(cli, "kill-sockets"))
+		json_boolean(&json, "kill_sockets", true);
 	json_object_end(&json);
 	buffer_add_char(parameters, '\0');
 	return status || !parameters->is_broken ? status : cli_fail(1, "out of memory");
@@ -149,6 +151,16 @@ static int report(const struct cli *cli, struct json_object *reply)
 	if (!status && table_print(&table, items, stdout) < 0)
 		status = cli_fail(1, "out of memory");
 	json_object_put(items);
+	struct json_object *failure = table_value(reply, "kill_failure");
+	if (!status && failure) {
+		char text[TABLE_CELL_MAX];
+		table_text(failure, text);
+		status = cli_fail(1, "it is cut off, but its connections could not be ended: %s",
+				  text);
+	} else if (!status && table_value(reply, "killed")) {
+		fprintf(stderr, "%llu connections ended\n",
+			(unsigned long long)json_object_get_uint64(table_value(reply, "killed")));
+	}
 	if (!status && !json_object_get_boolean(table_value(value, "kept")))
 		fputs("podfence: it could not be written down (state.directory): it ends with the "
 		      "agent\n",

@@ -48,7 +48,7 @@ struct control_quarantine {
 	const char *namespace, *name, *reason;
 	uint64_t seconds;
 	struct json_object *allow;
-	bool probes;
+	bool probes, kill;
 	uint64_t works_before;
 };
 int control_start_quarantine(struct control_request *request);

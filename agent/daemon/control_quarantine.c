@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "control/call.h"
+#include "culprit/kill.h"
 #include "daemon/control.h"
 #include "daemon/quarantine.h"
 
@@ -71,6 +72,7 @@ int control_start_quarantine(struct control_request *request)
 		{"allow", CALL_STRINGS, false, QUARANTINE_ALLOW_MAX,
 		 offsetof(struct control_quarantine, allow)},
 		{"probes", CALL_BOOL, false, 0, offsetof(struct control_quarantine, probes)},
+		{"kill_sockets", CALL_BOOL, false, 0, offsetof(struct control_quarantine, kill)},
 	};
 	struct daemon *daemon = request->userdata;
 	struct control_quarantine *wanted = request->state;
@@ -200,6 +202,45 @@ static bool must_wait(const struct daemon *daemon, const struct control_quaranti
 	return daemon->n_works == wanted->works_before;
 }
 
+/* Whose connections end; false: nobody's that could be told. */
+static bool find_target(const struct daemon *daemon, const struct endpoint *endpoint,
+			struct kill_target *target)
+{
+	*target = (struct kill_target){.cgroup_root = daemon->config->node.cgroup_root,
+				       .cgroup = endpoint->cgroup};
+	if (endpoint->kind != ENDPOINT_POD)
+		return endpoint->cgroup != 0;
+	const struct node_view *view = daemon->snapshot->view;
+	const struct node_sandbox *sandbox = endpoint->sandbox;
+	if (!sandbox || sandbox->netns >= view->n_netnses || view->netnses[sandbox->netns].is_host)
+		return false;
+	target->netns = view->netnses[sandbox->netns].inode;
+	target->pid = sandbox->pid;
+	return true;
+}
+
+/* After the rules are in force: what is opened now gets nowhere. */
+static void end_sockets(const struct daemon *daemon, const struct control_quarantine *wanted,
+			struct json *reply)
+{
+	const struct endpoint *endpoint = find_endpoint(daemon, wanted->namespace, wanted->name);
+	struct kill_target target;
+	size_t n = 0;
+	int r = -ESRCH;
+
+	if (!wanted->kill)
+		return;
+	if (endpoint && find_target(daemon, endpoint, &target))
+		r = kill_sockets(daemon->gate, &target, &n);
+	json_uint(reply, "killed", n);
+	if (r < 0)
+		json_string(reply, "kill_failure",
+			    r == -EOPNOTSUPP ? "this kernel cannot end sockets"
+			    : r == -ESRCH    ? "its network namespace is not known"
+			    : r == -EPERM    ? "the agent cannot enter network namespaces"
+					     : strerror(-r));
+}
+
 int control_quarantine(struct control_request *request, struct json *reply)
 {
 	const struct daemon *daemon = request->userdata;
@@ -214,6 +255,7 @@ int control_quarantine(struct control_request *request, struct json *reply)
 	if (daemon->failure[0])
 		return refuse(request, daemon->failure);
 	add_manual(reply, "quarantine", daemon, quarantine);
+	end_sockets(daemon, wanted, reply);
 	return CONTROL_DONE;
 }
 

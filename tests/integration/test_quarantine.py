@@ -143,6 +143,32 @@ def check_established(check: tap.Tap, lab: Lab, agent: Agent, victim: Pod, versi
         lab.service.call(traffic.close, one)
 
 
+def check_kill(check: tap.Tap, lab: Lab, agent: Agent, victim: Pod, other: Worker) -> None:
+    """With --kill-sockets its processes hear of it at once, and nobody else's do."""
+    where = victim.name
+    for version in (4, 6):
+        for who, name in ((victim.worker, "mine"), (other, "other")):
+            check.equal(who.call(traffic.tcp_connect, INTERNAL[version], OPEN_PORT, 3.0,
+                                 f"{name}-{version}"), "connected", f"{where}: {name} v{version}")
+            lab.service.call(traffic.accept, "open", f"{name}-{version}")
+    victim.call(traffic.listen, "listening", 7100)
+    status, said, wrong = agent.podfence("quarantine", f"shop/{where}", "--kill-sockets")
+    ended = re.fullmatch(r"(\d+) connections ended\n", wrong)  # some may linger from before
+    check.check(status == 0 and ended and int(ended[1]) >= 2, f"{where}: connections end", wrong)
+    for version in (4, 6):
+        check.equal(victim.call(traffic.receive_on, f"mine-{version}", 3.0),
+                    (b"", "ECONNABORTED"), f"{where}: v{version} is aborted")
+        check.equal(other.call(traffic.receive_on, f"other-{version}", 0.01), (b"", "timeout"),
+                    f"{where}: another's v{version} is not")
+        for who, name in ((victim.worker, "mine"), (other, "other")):
+            who.call(traffic.close, f"{name}-{version}")
+            lab.service.call(traffic.close, f"{name}-{version}")
+    order(check, agent, "release", f"shop/{where}")
+    check.equal(lab.host.call(traffic.tcp_connect, victim.address(4), 7100), "connected",
+                f"{where}: a listener stays, and is reached again")
+    victim.call(traffic.close, "listening")
+
+
 def check_events(check: tap.Tap, lab: Lab, agent: Agent, victim: Pod) -> None:
     seen = len(agent.events())
     order(check, agent, "quarantine", f"shop/{victim.name}", "--reason", "case 17", "--for", "2h")
@@ -340,6 +366,7 @@ def test(check: tap.Tap) -> None:
             check_paths(check, lab, agent, victim, [routed, bridged, neighbour])
             for version in (4, 6):
                 check_established(check, lab, agent, victim, version)
+            check_kill(check, lab, agent, victim, lab.host if victim is host else host.worker)
             check_events(check, lab, agent, victim)
             check_allow(check, lab, agent, victim, neighbour)
         check_probes(check, lab, agent, routed)
