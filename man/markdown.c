@@ -46,6 +46,7 @@ static void print_type(const struct schema_key *key)
 	switch (key->type) {
 	case SCHEMA_STRING: fputs("text", stdout); break;
 	case SCHEMA_NAME: fputs("name", stdout); break;
+	case SCHEMA_SERVER: fputs("URL of a server", stdout); break;
 	case SCHEMA_PATH: fputs("absolute path", stdout); break;
 	case SCHEMA_ENUM: print_words(key->words); break;
 	case SCHEMA_NUMBER: printf("%u to %u", key->minimum, key->maximum); break;

@@ -69,6 +69,7 @@ static void print_type(const struct schema_key *key)
 	case SCHEMA_STRING: fputs("A text", stdout); break;
 	case SCHEMA_NAME: fputs("A name", stdout); break;
 	case SCHEMA_PATH: fputs("An absolute path", stdout); break;
+	case SCHEMA_SERVER: fputs("An http or https URL", stdout); break;
 	case SCHEMA_ENUM:
 		for (const char *const *word = key->words; *word; word++)
 			printf("%s\n.Cm %s%s\n", word == key->words ? "Either" : "or", *word,

@@ -107,6 +107,14 @@ void diag_no_pod_root(void)
 	    "(node.podRoots)");
 }
 
+void diag_tcx_hidden(void)
+{
+	say(LOG_WARNING, "tcx-hidden",
+	    "bpf(2) is not allowed: whether a BPF program (tcx, netkit) on the link of a pod sends "
+	    "its "
+	    "packets on past the rules is not known");
+}
+
 void diag_units_cut(void)
 {
 	say(LOG_WARNING, "units-cut",

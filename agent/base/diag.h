@@ -24,7 +24,8 @@ void diag_network_refused(const struct pf_prefix *network, const char *source, c
 void diag_no_uplink(void);
 void diag_uplink_missing(const char *name); /* configured, and no device of this node */
 void diag_no_pod_root(void);
-void diag_units_cut(void); /* more cgroups match than are looked at */
+void diag_tcx_hidden(void); /* BPF programs */
+void diag_units_cut(void);  /* more cgroups match than are looked at */
 
 void diag_config_refused(const struct report *report);
 void diag_config_reloaded(const char *path);

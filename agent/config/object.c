@@ -106,7 +106,7 @@ static int default_store(const struct schema_key *key, void *object, struct repo
 		*(uint32_t *)field_at(key, object) = INHERITED;
 		return 0;
 	}
-	if (key->is_required && key->type <= SCHEMA_PATH) { /* "" is refused of a file */
+	if (key->is_required && key->type <= SCHEMA_SERVER) { /* "" is refused of a file */
 		char *empty = strdup("");
 		memcpy(field_at(key, object), &empty, sizeof(empty));
 		return empty ? 0 : -ENOMEM;
@@ -142,7 +142,7 @@ void object_done(const struct schema_table *table, void *object)
 			object_list_clear(key, object);
 		else if (key->type == SCHEMA_SELECTOR)
 			label_selector_done(field_at(key, object));
-		else if (key->type <= SCHEMA_PATH)
+		else if (key->type <= SCHEMA_SERVER)
 			free(*(char **)field_at(key, object));
 	}
 }

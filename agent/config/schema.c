@@ -72,7 +72,7 @@ static const struct schema_key keys[] = {
 	{"kubernetes.kubeconfig", SCHEMA_PATH, AT(kubernetes.kubeconfig), 0, 0,
 	 "/etc/podfence/kubeconfig", NULL,
 	 "With source kubeconfig. Rights it needs: list and watch pods.", NULL},
-	{"kubernetes.server", SCHEMA_STRING, AT(kubernetes.server), 0, 253, "", NULL,
+	{"kubernetes.server", SCHEMA_SERVER, AT(kubernetes.server), 0, 253, "", NULL,
 	 "With source in-cluster: the API server's URL instead of the service address, which "
 	 "needs kube-proxy.",
 	 "https://192.0.2.10:6443"},

@@ -21,6 +21,7 @@ enum schema_type {
 	SCHEMA_STRING,
 	SCHEMA_NAME,	 /* a name as nodes have them, or nothing */
 	SCHEMA_PATH,	 /* absolute, or nothing */
+	SCHEMA_SERVER,	 /* http or https URL that paths are appended to, or nothing */
 	SCHEMA_ENUM,	 /* one of words[], stored as its place */
 	SCHEMA_NUMBER,	 /* minimum to maximum */
 	SCHEMA_SELECTOR, /* of labels, as kubectl takes them */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/name.h"
+#include "base/server_url.h"
 #include "config/schema.h"
 #include "kube/selector_text.h"
 
@@ -47,6 +48,15 @@ static bool has_control_character(const char *text)
 	return false;
 }
 
+/* Whatever is before an "@" may be a password. */
+static int refuse_url(const struct store *store, const char *why)
+{
+	if (!strchr(store->value->text, '@'))
+		return refuse(store, why);
+	report_add(store->report, store->value->place, "%s", why);
+	return CONFIG_E_INVALID;
+}
+
 static int store_string(const struct store *store, char **field)
 {
 	const char *text = store->value->text;
@@ -63,6 +73,11 @@ static int store_string(const struct store *store, char **field)
 				     "253");
 	if (store->key->type != SCHEMA_NAME && strlen(text) > maximum)
 		return refuse(store, "is too long");
+	const char *problem = store->key->type == SCHEMA_SERVER && text[0]
+				      ? server_url_problem(text)
+				      : NULL;
+	if (problem)
+		return refuse_url(store, problem);
 	char *copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
@@ -274,7 +289,8 @@ int schema_store(const struct schema_key *key, const struct schema_value *value,
 	switch (key->type) {
 	case SCHEMA_STRING:
 	case SCHEMA_NAME:
-	case SCHEMA_PATH: return store_string(&store, field);
+	case SCHEMA_PATH:
+	case SCHEMA_SERVER: return store_string(&store, field);
 	case SCHEMA_ENUM: return store_enum(&store, field);
 	case SCHEMA_NUMBER: return store_number(&store, field);
 	case SCHEMA_SELECTOR: return store_selector(&store, field);

@@ -8,7 +8,7 @@
  *	policies	-> read their directory again, at most five times a second
  *	node		-> look again, at once, then after three times as long as that took
  *	our tables	-> changed by somebody else: read back and repair at once
- *	10 seconds	-> ask whether there was a change that was not told
+ *	10 seconds	-> ask whether there was a change that was not told, or a new way around the rules
  *	5 minutes	-> read the rules back
  *	a failure	-> try again after 1, 2, 4 ... 60 s
  *
@@ -478,6 +478,7 @@ static void stop(struct daemon *daemon)
 	own_policies_done(&daemon->own);
 	snapshot_free(daemon->snapshot);
 	network_list_free(daemon->networks);
+	detours_done(&daemon->detours);
 	pod_list_free(daemon->pods);
 	fence_free(daemon->fence);
 	pf_nft_free(daemon->lock);

@@ -18,6 +18,7 @@
 #include "event/agent_event.h"
 #include "event/event.h"
 #include "event/output.h"
+#include "inventory/detours.h"
 #include "inventory/quarantine.h"
 #include "inventory/snapshot.h"
 #include "kube/cluster.h"
@@ -124,6 +125,9 @@ struct daemon {
 	struct network_list *networks; /* derived; NULL: none */
 	uint64_t networks_version;     /* of the cluster they are derived from */
 	struct policies policies;
+	struct detours detours;
+	uint64_t detours_version; /* of the configuration they were judged by; 0: none */
+	bool were_detours_hidden, was_tcx_hidden;
 	struct snapshot *snapshot;
 	struct decisions *decisions; /* of its endpoints */
 	struct own_policies own;     /* the allow lists of the configuration */
@@ -184,6 +188,9 @@ const char *api_problem(const struct api *api); /* ""; what was told last */
 
 /* networks.c: what is internal without being listed */
 PF_MUST_CHECK int networks_derive(struct daemon *daemon);
+
+/* detours.c: ways around the hooks. True where they are others than before. */
+bool detours_look(struct daemon *daemon);
 
 /* last_known.c: the cluster on disk, for a start without the API server. */
 void last_known_read(struct daemon *daemon);

@@ -59,6 +59,7 @@ static int make_snapshot(struct daemon *daemon, struct snapshot **ret_snapshot)
 		.n_uplink_names = config->network.uplinks.n_strings,
 		.is_audit = config->fallback.mode == CONFIG_MODE_AUDIT,
 		.networks = daemon->networks,
+		.detours = &daemon->detours,
 		.units = &config->units,
 	};
 	struct node_view *view;
@@ -146,6 +147,7 @@ static void say_what_is_missing(struct daemon *daemon, const struct snapshot *sn
 	bool no_uplink = !snapshot->n_uplinks;
 	bool no_root = wants_pods && !snapshot->view->n_pod_roots;
 	bool is_cut = snapshot->view->is_unit_list_cut;
+	bool is_tcx_hidden = snapshot->view->is_tcx_hidden;
 
 	say_missing_uplinks(daemon, snapshot);
 	if (no_uplink && !daemon->was_without_uplink)
@@ -154,6 +156,9 @@ static void say_what_is_missing(struct daemon *daemon, const struct snapshot *sn
 		diag_no_pod_root();
 	if (is_cut && !daemon->was_unit_list_cut)
 		diag_units_cut();
+	if (is_tcx_hidden && !daemon->was_tcx_hidden)
+		diag_tcx_hidden();
+	daemon->was_tcx_hidden = is_tcx_hidden;
 	daemon->was_unit_list_cut = is_cut;
 	daemon->was_without_uplink = no_uplink;
 	daemon->was_without_pod_root = no_root;
@@ -250,10 +255,14 @@ static int apply(struct daemon *daemon, const struct snapshot *snapshot,
 int reconcile(struct daemon *daemon)
 {
 	struct decisions *decisions = NULL;
+	const struct network_list *networks = daemon->networks;
 	struct snapshot *snapshot;
 	size_t n_steps = 0;
 	int r = networks_derive(daemon);
 
+	if (networks != daemon->networks || daemon->detours_version != daemon->config_version)
+		(void)detours_look(daemon);
+	daemon->detours_version = daemon->config_version;
 	if (r == 0)
 		r = make_snapshot(daemon, &snapshot);
 	if (r < 0)

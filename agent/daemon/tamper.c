@@ -56,6 +56,8 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 	struct pf_nft_culprit culprit;
 
 	say_tampered(daemon, &culprit, fence_poll(daemon->fence, &culprit));
+	if (detours_look(daemon))
+		daemon_schedule(daemon, 0);
 	(void)sd_event_source_set_time_relative(source, POLL_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

@@ -58,24 +58,6 @@ static int endpoint_end(struct endpoint *endpoint, enum coverage coverage, const
 	return 0;
 }
 
-PF_PRINTF(3, 4)
-static int endpoint_judge(struct endpoint *endpoint, enum coverage coverage, const char *format,
-			  ...)
-{
-	va_list arguments;
-	char *text;
-
-	va_start(arguments, format);
-	int n = vasprintf(&text, format, arguments);
-	va_end(arguments);
-	if (n < 0)
-		return -ENOMEM;
-	free(endpoint->reason_text);
-	endpoint->coverage = coverage;
-	endpoint->reason = endpoint->reason_text = text;
-	return 0;
-}
-
 int endpoint_unresolve(struct endpoint *endpoint, const char *format, ...)
 {
 	va_list arguments;
@@ -88,6 +70,22 @@ int endpoint_unresolve(struct endpoint *endpoint, const char *format, ...)
 		return -ENOMEM;
 	endpoint_end(endpoint, COVERAGE_PENDING, text);
 	endpoint->reason_text = text;
+	return 0;
+}
+
+int endpoint_uncover(struct endpoint *endpoint, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	int n = vasprintf(&text, format, arguments);
+	va_end(arguments);
+	if (n < 0)
+		return -ENOMEM;
+	free(endpoint->reason_text);
+	endpoint->coverage = COVERAGE_UNCOVERED;
+	endpoint->reason = endpoint->reason_text = text;
 	return 0;
 }
 
@@ -254,15 +252,15 @@ static int bridges_judge(struct endpoint *endpoint, const struct snapshot *snaps
 		const struct node_link *way_out = bridge_way_out(snapshot->view, bridge);
 		if (way_out) {
 			memcpy(name, way_out->name, sizeof(name));
-			return endpoint_judge(endpoint, COVERAGE_UNCOVERED,
-					      "its bridge has port %s too, by which frames leave "
-					      "without being routed",
-					      name);
+			return endpoint_uncover(endpoint,
+						"its bridge has port %s too, by which frames leave "
+						"without being routed",
+						name);
 		}
 		if (is_uplink(snapshot, bridge))
-			return endpoint_judge(endpoint, COVERAGE_UNCOVERED,
-					      "its bridge is an uplink itself, by which frames "
-					      "leave without being routed");
+			return endpoint_uncover(endpoint,
+						"its bridge is an uplink itself, by which frames "
+						"leave without being routed");
 	}
 	return 0;
 }
@@ -286,7 +284,7 @@ static int pod_resolve(struct endpoint *endpoint, const struct snapshot *snapsho
 		char kind[sizeof(unusable->port_kind)];
 		memcpy(kind, unusable->port_kind, sizeof(kind));
 		endpoint_clear(endpoint);
-		return endpoint_judge(endpoint, COVERAGE_UNCOVERED, "link is enslaved to %s", kind);
+		return endpoint_uncover(endpoint, "link is enslaved to %s", kind);
 	}
 	int r = attachments_make(endpoint, view, netns, n_links, &stray);
 	if (r < 0)
@@ -296,8 +294,8 @@ static int pod_resolve(struct endpoint *endpoint, const struct snapshot *snapsho
 	if (stray) {
 		char text[PF_ADDRESS_TEXT];
 		address_text(stray, text);
-		return endpoint_judge(
-			endpoint, COVERAGE_UNCOVERED,
+		return endpoint_uncover(
+			endpoint,
 			"%s is on a device without a host-side link (macvlan, ipvlan, "
 			"SR-IOV, or made inside the pod)",
 			text);

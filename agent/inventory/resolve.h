@@ -16,4 +16,8 @@ PF_MUST_CHECK int endpoint_resolve(struct endpoint *endpoint, const struct snaps
 PF_MUST_CHECK PF_PRINTF(2, 3) int endpoint_unresolve(struct endpoint *endpoint, const char *format,
 						     ...);
 
+/* Says that it is not covered, and why; what was resolved stays. 0 or -ENOMEM. */
+PF_MUST_CHECK PF_PRINTF(2, 3) int endpoint_uncover(struct endpoint *endpoint, const char *format,
+						   ...);
+
 void endpoint_done(struct endpoint *endpoint);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/address_text.h"
+#include "inventory/detours.h"
 #include "inventory/resolve.h"
 #include "inventory/unit_endpoints.h"
 #include "node/uplink.h"
@@ -153,6 +154,9 @@ static int endpoints_resolve(struct snapshot *snapshot, const struct snapshot_op
 		if (r < 0)
 			return r;
 	}
+	for (size_t i = 0; i < snapshot->n_endpoints; i++)
+		if (detours_judge(&snapshot->endpoints[i], snapshot->view, options->detours) < 0)
+			return -ENOMEM;
 	return 0;
 }
 

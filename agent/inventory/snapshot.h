@@ -16,6 +16,8 @@
 /* All endpoints of this node at one time: pods of the API (or its file) joined with what the node
  * shows, and the units that the configuration names. Immutable once built; events are attributed with the snapshot of their time. */
 
+struct detours;
+
 enum endpoint_kind { ENDPOINT_POD, ENDPOINT_HOST_POD, ENDPOINT_UNIT };
 
 enum coverage { COVERAGE_ENFORCED, COVERAGE_AUDIT, COVERAGE_PENDING, COVERAGE_UNCOVERED };
@@ -24,7 +26,7 @@ enum coverage { COVERAGE_ENFORCED, COVERAGE_AUDIT, COVERAGE_PENDING, COVERAGE_UN
  *	enforced, audit	 everything
  *	pending		 no cgroup, no sandbox, no attachment: the kernel side does not know it
  *	uncovered	 as pending; but where one way out is not judged and others are (a second
- *			 device without a host side), the others stay attachments */
+ *			 device without a host side, detours.h), the others stay attachments */
 
 /* One way out of a pod: packets that come in by `link` (a bridge where `port` is set: the pod's
  * link into that bridge) with this source address are this endpoint's. */
@@ -108,6 +110,7 @@ struct snapshot_options {
 	size_t n_uplink_names;
 	bool is_audit; /* agent default: resolved endpoints are `audit`, else `enforced` */
 	struct network_list *networks;
+	const struct detours *detours;	    /* borrowed; NULL: not known */
 	const struct unit_rule_list *units; /* NULL: none; the view was read with their globs */
 };
 PF_MUST_CHECK int snapshot_new(const struct snapshot_options *options, struct pod_list *pods,

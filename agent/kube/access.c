@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/server_url.h"
 
 #define TOKEN_MAX  (64u << 10)
 #define BUNDLE_MAX (4u << 20)
@@ -96,7 +97,12 @@ static int find_server(const char *server, struct report *report, char **ret_ser
 		n = asprintf(ret_server, "https://%s%s%s:%s", is_v6 ? "[" : "", host,
 			     is_v6 ? "]" : "", port && port[0] ? port : "443");
 	}
-	return n < 0 ? -ENOMEM : 0;
+	if (n < 0) {
+		*ret_server = NULL;
+		return -ENOMEM;
+	}
+	server_url_trim(*ret_server);
+	return 0;
 }
 
 static int read_named(const char *directory, const char *name, size_t maximum,

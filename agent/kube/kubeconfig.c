@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/server_url.h"
 #include "base/yaml_json.h"
 #include "kube/object.h"
 
@@ -29,7 +30,7 @@ struct parser {
 };
 
 /* base64 (RFC 4648) of a text, blanks and line ends between; NULL: it is none, or no memory. */
-static char *decode(const char *text)
+static char *decode(const char *text, size_t *ret_length)
 {
 	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 				     "0123456789+/";
@@ -56,6 +57,7 @@ static char *decode(const char *text)
 	}
 	if (result)
 		result[n] = '\0';
+	*ret_length = n;
 	return result;
 }
 
@@ -103,9 +105,12 @@ static char *pem_new(struct parser *parser, struct json_object *object, const ch
 	const char *data = object_text(&parser->reader, object, data_key, data_key);
 	const char *path = object_text(&parser->reader, object, key, key);
 	if (data[0]) {
-		char *text = decode(data);
+		size_t length;
+		char *text = decode(data, &length);
 		if (!text)
 			object_complain(&parser->reader, data_key, "is no base64");
+		else if (strlen(text) != length) /* libcurl would read the beginning only */
+			object_complain(&parser->reader, data_key, "holds a NUL character");
 		return text;
 	}
 	return path[0] ? read_pem(parser, key, path) : NULL;
@@ -117,6 +122,19 @@ static bool flag(struct parser *parser, struct json_object *object, const char *
 						  key);
 
 	return value && json_object_get_boolean(value);
+}
+
+static void check_server(struct parser *parser)
+{
+	char *server = parser->access->server;
+	const char *problem = server_url_problem(server);
+
+	if (!problem)
+		server_url_trim(server);
+	else if (strchr(server, '@')) /* what is before it may be a password */
+		object_complain(&parser->reader, "server", "%s", problem);
+	else
+		object_complain(&parser->reader, "server", "\"%.80s\" %s", server, problem);
 }
 
 static void parse_cluster(struct parser *parser, struct json_object *cluster)
@@ -131,13 +149,8 @@ static void parse_cluster(struct parser *parser, struct json_object *cluster)
 	access->is_insecure = flag(parser, cluster, "insecure-skip-tls-verify");
 	if (!access->server)
 		object_complain(reader, "server", "missing");
-	else if (strncmp(access->server, "https://", 8) != 0 &&
-		 strncmp(access->server, "http://", 7) != 0)
-		object_complain(reader, "server", "\"%.80s\" is no http or https URL",
-				access->server);
 	else
-		while (access->server[strlen(access->server) - 1] == '/')
-			access->server[strlen(access->server) - 1] = '\0';
+		check_server(parser);
 	if (access->is_insecure && access->authorities)
 		object_complain(reader, "insecure-skip-tls-verify",
 				"cannot stand beside certificate-authority");

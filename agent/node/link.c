@@ -3,7 +3,8 @@
  *
  * RTM_NEWLINK. IFLA_LINK is the ifindex of the peer (veth) or parent (vlan, macvlan); it is missing
  * where that is the device itself. IFLA_LINK_NETNSID is there exactly where the peer is in another
- * namespace, and is this namespace's id for it: the dump itself makes the kernel assign one. */
+ * namespace, and is this namespace's id for it: the dump itself makes the kernel assign one. Of BPF
+ * programs a link tells those of XDP only. */
 #include "node/rtnetlink.h"
 
 #include <net/if.h>
@@ -32,6 +33,24 @@ static int parse_info(const struct nlattr *info, struct node_link *link)
 	return attributes.is_malformed ? RTNETLINK_E_MALFORMED : 0;
 }
 
+/* IFLA_XDP_ATTACHED: XDP_ATTACHED_NONE (0), else how it is attached. */
+static int parse_xdp(const struct nlattr *xdp, struct node_link *link)
+{
+	struct rtnetlink_attributes attributes = rtnetlink_attribute_nested(xdp);
+	const struct nlattr *attribute;
+	uint8_t attached;
+
+	while ((attribute = rtnetlink_attribute_next(&attributes))) {
+		if (mnl_attr_get_type(attribute) != IFLA_XDP_ATTACHED)
+			continue;
+		if (!rtnetlink_attribute_u8(attribute, &attached))
+			return RTNETLINK_E_MALFORMED;
+		if (attached)
+			link->program = LINK_PROGRAM_XDP;
+	}
+	return attributes.is_malformed ? RTNETLINK_E_MALFORMED : 0;
+}
+
 static int parse_attribute(const struct nlattr *attribute, struct node_link *link)
 {
 	uint32_t nsid;
@@ -51,6 +70,7 @@ static int parse_attribute(const struct nlattr *attribute, struct node_link *lin
 		link->peer_nsid = (int32_t)nsid;
 		return 0;
 	case IFLA_LINKINFO: return parse_info(attribute, link);
+	case IFLA_XDP: return parse_xdp(attribute, link);
 	default: return 0;
 	}
 }

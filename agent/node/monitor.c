@@ -27,8 +27,8 @@ struct monitor {
 static int subscribe(struct mnl_socket *socket)
 {
 	static const int groups[] = {
-		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,	 RTNLGRP_NSID,
+		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV6_ROUTE, RTNLGRP_NSID,	 RTNLGRP_TC,
 	};
 	int one = 1, size = RECEIVE_BUFFER;
 
@@ -112,7 +112,11 @@ static bool note(struct monitor_news *news, const struct nlmsghdr *header, int32
 	case RTM_NEWADDR:
 	case RTM_DELADDR: news->own_addresses = true; return true;
 	case RTM_NEWLINK:
-	case RTM_DELLINK: news->links = true; return true;
+	case RTM_DELLINK:
+	case RTM_NEWQDISC:
+	case RTM_DELQDISC:
+	case RTM_NEWTFILTER:
+	case RTM_DELTFILTER: news->links = true; return true;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE: news->routes = true; return true;
 	case RTM_NEWNSID:

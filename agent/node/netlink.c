@@ -22,6 +22,7 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/net_namespace.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
 #include "node/rtnetlink.h"
@@ -322,6 +323,62 @@ int netlink_addresses(struct netlink *netlink, int32_t nsid, struct node_address
 		return r;
 	*ret_addresses = addresses.items.items;
 	*ret_n = addresses.items.n;
+	return 0;
+}
+
+static int collect_ingress(const struct nlmsghdr *message, void *userdata)
+{
+	struct items *items = &((struct collection *)userdata)->items;
+	uint32_t *link = items_room(items, 1);
+
+	if (!link)
+		return -ENOMEM;
+	int r = keep(rtnetlink_ingress_parse(message, message->nlmsg_len, link));
+	items->n += r == 1;
+	return r < 0 ? r : 0;
+}
+
+int netlink_ingresses(struct netlink *netlink, uint32_t **ret_links, size_t *ret_n)
+{
+	char buffer[64] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct collection links = {.items.size = sizeof(uint32_t)};
+	struct nlmsghdr *request = request_new(buffer, RTM_GETQDISC, NLM_F_DUMP, AF_UNSPEC,
+					       sizeof(struct tcmsg));
+	int r = dump(netlink, request, &links, collect_ingress);
+
+	if (r < 0) {
+		free(links.items.items);
+		return r;
+	}
+	*ret_links = links.items.items;
+	*ret_n = links.items.n;
+	return 0;
+}
+
+static int count_program(const struct nlmsghdr *message, void *userdata)
+{
+	struct collection *programs = userdata;
+	int r = keep(rtnetlink_program_parse(message, message->nlmsg_len));
+
+	programs->items.n += r == 1;
+	return r < 0 ? r : 0;
+}
+
+/* The filters of both kinds of qdisc stand below this parent. */
+int netlink_has_program(struct netlink *netlink, uint32_t link, bool *ret_has)
+{
+	char buffer[64] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct collection programs = {}; /* counted only */
+	struct nlmsghdr *request = request_new(buffer, RTM_GETTFILTER, NLM_F_DUMP, AF_UNSPEC,
+					       sizeof(struct tcmsg));
+	struct tcmsg *header = mnl_nlmsg_get_payload(request);
+
+	header->tcm_ifindex = (int)link;
+	header->tcm_parent = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS);
+	int r = dump(netlink, request, &programs, count_program);
+	if (r < 0)
+		return r;
+	*ret_has = programs.items.n;
 	return 0;
 }
 

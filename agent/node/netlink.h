@@ -2,6 +2,7 @@
  * SPDX-FileCopyrightText: podfence authors */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,11 @@ PF_MUST_CHECK int netlink_links(struct netlink *netlink, struct node_link **ret_
 				size_t *ret_n);
 PF_MUST_CHECK int netlink_routes(struct netlink *netlink, struct node_route **ret_routes,
 				 size_t *ret_n);
+
+/* Links whose incoming packets are shown to filters, in any order. */
+PF_MUST_CHECK int netlink_ingresses(struct netlink *netlink, uint32_t **ret_links, size_t *ret_n);
+/* Whether one of these filters is a BPF program; not, where the link is gone. */
+PF_MUST_CHECK int netlink_has_program(struct netlink *netlink, uint32_t link, bool *ret_has);
 
 /* Our id for the network namespace behind the descriptor; -1: none. */
 PF_MUST_CHECK int netlink_nsid(struct netlink *netlink, int fd, int32_t *ret_nsid);

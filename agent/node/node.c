@@ -27,6 +27,7 @@
 #include "node/netlink.h"
 #include "node/netns.h"
 #include "node/pod_roots.h"
+#include "node/program.h"
 #include "node/sandbox.h"
 #include "node/sandboxes.h"
 #include "node/settling.h"
@@ -44,6 +45,7 @@ struct node {
 	/* what is known */
 	struct node_link *links;
 	size_t n_links;
+	bool is_tcx_hidden;
 	struct node_route *routes;
 	size_t n_routes;
 	struct netns_table netnses;
@@ -162,6 +164,11 @@ static int refresh_links(struct node *node)
 
 	if (r < 0)
 		return r;
+	r = programs_find(node->netlink, links, n, &node->is_tcx_hidden);
+	if (r < 0) {
+		free(links);
+		return r;
+	}
 	free(node->links);
 	node->links = links;
 	node->n_links = n;
@@ -339,6 +346,7 @@ static int copy_known(const struct node *node, struct node_view *view)
 	if (!view->links || !view->routes)
 		return -ENOMEM;
 	view->n_links = node->n_links;
+	view->is_tcx_hidden = node->is_tcx_hidden;
 	view->n_routes = node->n_routes;
 	int r = copy_roots(&node->sandboxes, view);
 	if (r == 0)

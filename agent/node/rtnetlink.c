@@ -72,6 +72,14 @@ struct rtnetlink_attributes rtnetlink_attribute_nested(const struct nlattr *attr
 	};
 }
 
+bool rtnetlink_attribute_u8(const struct nlattr *attribute, uint8_t *ret_value)
+{
+	if (payload_length(attribute) < sizeof(*ret_value))
+		return false;
+	memcpy(ret_value, payload(attribute), sizeof(*ret_value));
+	return true;
+}
+
 bool rtnetlink_attribute_u32(const struct nlattr *attribute, uint32_t *ret_value)
 {
 	if (payload_length(attribute) < sizeof(*ret_value))

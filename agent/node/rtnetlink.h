@@ -37,6 +37,13 @@ PF_MUST_CHECK int rtnetlink_route_parse(const void *message, size_t length,
 /* RTM_NEWNSID: the id, -1 where none is assigned. */
 PF_MUST_CHECK int rtnetlink_nsid_parse(const void *message, size_t length, int32_t *ret_nsid);
 
+/* RTM_NEWQDISC: the ifindex of a link whose qdisc is "ingress" or "clsact", so that filters may see what
+ * comes in; of another qdisc E_OTHER. */
+PF_MUST_CHECK int rtnetlink_ingress_parse(const void *message, size_t length, uint32_t *ret_link);
+
+/* RTM_NEWTFILTER: 0 where it runs a BPF program, else E_OTHER. */
+PF_MUST_CHECK int rtnetlink_program_parse(const void *message, size_t length);
+
 /* What the parsers are made of. */
 
 struct rtnetlink_attributes {
@@ -55,6 +62,7 @@ PF_MUST_CHECK int rtnetlink_message_open(const void *message, size_t length, uin
 const struct nlattr *rtnetlink_attribute_next(struct rtnetlink_attributes *attributes);
 
 struct rtnetlink_attributes rtnetlink_attribute_nested(const struct nlattr *attribute);
+PF_MUST_CHECK bool rtnetlink_attribute_u8(const struct nlattr *attribute, uint8_t *ret_value);
 PF_MUST_CHECK bool rtnetlink_attribute_u32(const struct nlattr *attribute, uint32_t *ret_value);
 PF_MUST_CHECK bool rtnetlink_attribute_address(const struct nlattr *attribute, uint8_t family,
 					       struct pf_address *ret_address);

@@ -18,6 +18,16 @@
 
 #define LINK_NAME_MAX 16 /* IFNAMSIZ */
 
+/* Where a BPF program sees a packet that comes in by a link before the stack does: it can send it on
+ * past every hook of netfilter (bpf_redirect() and its kin, XDP_REDIRECT). */
+enum link_program {
+	LINK_PROGRAM_NONE,
+	LINK_PROGRAM_XDP,
+	LINK_PROGRAM_TC,
+	LINK_PROGRAM_TCX,
+	LINK_PROGRAM_NETKIT, /* on the other end of the pair */
+};
+
 struct node_link {
 	uint32_t index;
 	char name[LINK_NAME_MAX];
@@ -29,6 +39,7 @@ struct node_link {
 	int32_t peer_nsid; /* IFLA_LINK_NETNSID; -1: the peer is in this namespace */
 	bool is_loopback;
 	bool is_up; /* IFF_UP */
+	enum link_program program;
 };
 
 struct node_route {
@@ -113,6 +124,7 @@ struct node_view {
 	/* net.ipv4.conf.all.accept_source_route: a packet to this node can name where it goes next
 	 */
 	bool accepts_source_routes;
+	bool is_tcx_hidden; /* the kernel did not let us ask which links have programs by tcx or netkit */
 };
 
 struct node_view *node_view_free(struct node_view *view);

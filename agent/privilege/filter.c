@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sched.h>
+#include <linux/bpf.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -33,10 +34,15 @@ static const struct condition {
 	unsigned argument;
 	uint64_t mask, value;
 } conditions[] = {
-	{"mmap", 2, PROT_WRITE, 0},	   {"mmap", 2, PROT_EXEC, 0},
-	{"mprotect", 2, PROT_EXEC, 0},	   {"clone", 0, CLONE_THREAD, CLONE_THREAD},
-	{"ioctl", 1, UINT32_MAX, FIONBIO}, {"ioctl", 1, UINT32_MAX, FIONREAD},
-	{"ioctl", 1, UINT32_MAX, TCGETS},  {"setns", 1, UINT32_MAX, CLONE_NEWNET},
+	{"mmap", 2, PROT_WRITE, 0},
+	{"mmap", 2, PROT_EXEC, 0},
+	{"mprotect", 2, PROT_EXEC, 0},
+	{"clone", 0, CLONE_THREAD, CLONE_THREAD},
+	{"ioctl", 1, UINT32_MAX, FIONBIO},
+	{"ioctl", 1, UINT32_MAX, FIONREAD},
+	{"ioctl", 1, UINT32_MAX, TCGETS},
+	{"setns", 1, UINT32_MAX, CLONE_NEWNET},
+	{"bpf", 0, UINT32_MAX, BPF_PROG_QUERY},
 };
 
 static int allow_if(scmp_filter_ctx context, int call, unsigned argument, uint64_t mask,

@@ -151,6 +151,9 @@ static void write_store(const struct ship *ship, struct buffer *text)
 	       store_bytes(ship->store));
 	single(text, "podfence_store_events", "gauge", "Events in the store.",
 	       store_last(ship->store) + 1 - store_first(ship->store));
+	single(text, "podfence_store_oldest_timestamp_seconds", "gauge",
+	       "When the oldest event in the store happened; 0: there is none.",
+	       store_oldest(ship->store) / 1000000u);
 }
 
 /* Numbers of an output, by name of the metric. */
@@ -245,6 +248,8 @@ static const struct agent_metric {
 	 "Of them, neither received nor known as lost."},
 	{"transaction.generation", "podfence_generation", "", "gauge",
 	 "Generation of the rules in force."},
+	{"transaction.changes", "podfence_transactions_total", "", "counter",
+	 "Changes of the rules that the kernel took."},
 	{"api.synced", "podfence_api_synced", "", "gauge",
 	 "1: the Kubernetes API was listed and is watched."},
 	{"control.calls", "podfence_control_calls_total", "", "counter",
@@ -271,6 +276,11 @@ static void write_agent(const struct ship *ship, struct buffer *text)
 			     json_object_get_uint64(value));
 	}
 	const char *failure = ship_text(ship->status, "transaction.failure");
+	const char *source = ship_text(ship->status, "api.source");
+	if (is_fresh)
+		single(text, "podfence_api_configured", "gauge",
+		       "1: the agent is to ask a Kubernetes API.",
+		       source[0] && strcmp(source, "none") != 0);
 	if (is_fresh)
 		single(text, "podfence_rules_failing", "gauge",
 		       "1: the kernel refused the last change, the old rules stay.",

@@ -556,6 +556,11 @@ static uint64_t time_of(struct store *store, uint64_t seq)
 	return read_numbers(store, statement, &time_usec, 1) > 0 ? time_usec : 0;
 }
 
+uint64_t store_oldest(struct store *store)
+{
+	return store->first <= store->last ? time_of(store, store->first) : 0;
+}
+
 /* As many of the oldest as their share of the bytes, and a little more, so that it is not asked for
  * each new one. */
 static uint64_t too_many(const struct store *store, uint64_t bytes)

@@ -68,6 +68,7 @@ PF_MUST_CHECK int store_commit(struct store *store, uint64_t *ret_lost);
 uint64_t store_last(const struct store *store); /* seq of the newest, 0: none ever */
 uint64_t store_committed(const struct store *store);
 uint64_t store_first(const struct store *store);
+uint64_t store_oldest(struct store *store); /* time of the oldest event, microseconds; 0: none */
 uint64_t store_bytes(const struct store *store);
 
 struct store_output {

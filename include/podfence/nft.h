@@ -69,6 +69,15 @@ struct pf_counter_value {
 PF_MUST_CHECK int pf_nft_counters(struct pf_nft *nft, const char *table,
 				  struct pf_counter_value **ret_values, size_t *ret_n_values);
 
+/* A device whose incoming packets somebody's flowtable sees: those of flows in it go out past every hook. */
+struct pf_flow_device {
+	char device[16];		      /* IFNAMSIZ */
+	char flowtable[2 * PF_NAME_MAX + 16]; /* "inet TABLE NAME", cut where that is longer */
+};
+/* Those of all tables of all families. The caller frees *ret_devices. None where the kernel has no flowtables. */
+PF_MUST_CHECK int pf_nft_flow_devices(struct pf_nft *nft, struct pf_flow_device **ret_devices,
+				      size_t *ret_n_devices);
+
 /* What an element of a dynamic set has counted since it was added. */
 struct pf_count {
 	struct pf_key key;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Any bytes as a link, address, route and namespace id message. */
+ * Any bytes as a link, address, route and namespace id, qdisc and filter message. */
 #include "node/rtnetlink.h"
 
 #include <stdlib.h>
@@ -57,6 +57,7 @@ static void parse_route(const void *message, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	void *message = malloc(length ? length : 1); /* aligned, and no byte longer */
+	uint32_t link;
 	int32_t nsid;
 
 	if (!message)
@@ -66,6 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	parse_address(message, length);
 	parse_route(message, length);
 	(void)!rtnetlink_nsid_parse(message, length, &nsid);
+	require(rtnetlink_ingress_parse(message, length, &link) || link);
+	(void)!rtnetlink_program_parse(message, length);
 	free(message);
 	return 0;
 }

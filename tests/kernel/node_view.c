@@ -8,7 +8,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/bpf.h>
 
 #include "node/cgroup_tree.h"
 #include "node/view.h"
@@ -360,6 +363,103 @@ static void link_changes_are_noticed(void **state)
 	node_view_free(view);
 }
 
+static enum link_program program_of(const char *link)
+{
+	struct node_view *view = look_until_quiet();
+	enum link_program program = find_link(view, link)->program;
+
+	assert_false(view->is_tcx_hidden);
+	node_view_free(view);
+	return program;
+}
+
+static void programs_of_tc_are_noticed(void **state)
+{
+	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
+	if (!namespace_run("tc qdisc add dev cali-a clsact")) {
+		print_message("# not in this kernel: clsact\n");
+		return;
+	}
+	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
+	/* what goes to the pod is of no interest */
+	assert_true(namespace_run("tc filter add dev cali-a egress bpf da bytecode '1,6 0 0 0,'"));
+	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
+	assert_true(namespace_run("tc filter add dev cali-a ingress bpf da bytecode '1,6 0 0 0,'"));
+	expect_change("filter");
+	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_TC);
+	assert_int_equal(program_of("veth-b"), LINK_PROGRAM_NONE);
+	assert_true(namespace_run("tc filter del dev cali-a ingress"));
+	expect_change("no filter");
+	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
+	assert_true(namespace_run("tc qdisc del dev cali-a clsact; tc qdisc add dev cali-a ingress;"
+				  "tc filter add dev cali-a parent ffff: bpf da bytecode "
+				  "'1,6 0 0 0,'"));
+	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_TC);
+	assert_true(namespace_run("tc qdisc del dev cali-a ingress"));
+	assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
+}
+
+/* A program that lets everything pass; -1: the kernel loads none. */
+static int load_program(uint32_t type, uint64_t pass)
+{
+	const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = (int32_t)pass},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr attributes = {};
+
+	attributes.prog_type = type;
+	attributes.insns = (uintptr_t)code;
+	attributes.insn_cnt = 2;
+	attributes.license = (uintptr_t) "GPL";
+	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes));
+}
+
+/* The program is on the link while the descriptor is open; negative errno. */
+static int link_program(int program, uint32_t link, uint32_t attach_type)
+{
+	union bpf_attr attributes = {};
+
+	attributes.link_create.prog_fd = (uint32_t)program;
+	attributes.link_create.target_ifindex = link;
+	attributes.link_create.attach_type = attach_type;
+	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
+	return fd < 0 ? -errno : fd;
+}
+
+static void programs_by_bpf_are_seen(void **state)
+{
+	static const struct {
+		uint32_t type, attach_type;
+		uint64_t pass;
+		enum link_program expected;
+	} cases[] = {
+		{BPF_PROG_TYPE_XDP, BPF_XDP, XDP_PASS, LINK_PROGRAM_XDP},
+		{BPF_PROG_TYPE_SCHED_CLS, 46 /* BPF_TCX_INGRESS, 6.6 */, (uint64_t)-1,
+		 LINK_PROGRAM_TCX},
+	};
+	struct node_view *view = look_until_quiet();
+	uint32_t index = find_link(view, "cali-a")->index;
+
+	node_view_free(view);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int program = load_program(cases[i].type, cases[i].pass);
+		int fd = program < 0 ? program : link_program(program, index, cases[i].attach_type);
+		if (fd < 0) {
+			print_message("# not in this kernel: %s\n",
+				      i ? "tcx" : "XDP programs on veth");
+			continue;
+		}
+		node_forget(node); /* nobody tells of tcx */
+		assert_int_equal(program_of("cali-a"), cases[i].expected);
+		assert_int_equal(program_of("veth-b"), LINK_PROGRAM_NONE);
+		close(fd);
+		close(program);
+		node_forget(node);
+		assert_int_equal(program_of("cali-a"), LINK_PROGRAM_NONE);
+	}
+}
+
 static void one_pod_comes_and_goes(void)
 {
 	static const char container[] = ADDED_POD "/cri-containerd-" ID_1 ".scope";
@@ -641,6 +741,8 @@ int main(void)
 		cmocka_unit_test(pod_roots_come_and_go),
 		cmocka_unit_test(links_inside_a_pod_wake_nobody),
 		cmocka_unit_test(link_changes_are_noticed),
+		cmocka_unit_test(programs_of_tc_are_noticed),
+		cmocka_unit_test(programs_by_bpf_are_seen),
 		cmocka_unit_test(pods_come_and_go),
 		cmocka_unit_test(late_changes_of_namespace_are_noticed),
 		cmocka_unit_test(watches_end_with_their_pods),

@@ -363,6 +363,37 @@ static void a_removed_element_tells_its_last_count(void **state)
 	pf_ruleset_free(ruleset);
 }
 
+static void flowtables_of_others_are_read(void **state)
+{
+	struct pf_flow_device *devices;
+	size_t n;
+
+	assert_int_equal(pf_nft_flow_devices(nft, &devices, &n), 0);
+	assert_int_equal(n, 0);
+	free(devices);
+	assert_true(namespace_run("ip link add flow-a type veth peer name flow-b"));
+	if (!namespace_run("nft 'add table inet other; add flowtable inet other ft { hook ingress "
+			   "priority 0; devices = { flow-a, flow-b }; }; add table ip more; add "
+			   "flowtable ip more f { hook ingress priority 1; devices = { lo }; }'")) {
+		assert_true(
+			namespace_run("nft delete table inet other || true; ip link del flow-a"));
+		print_message("# not in this kernel: flowtables\n");
+		return;
+	}
+	assert_int_equal(pf_nft_flow_devices(nft, &devices, &n), 0);
+	assert_int_equal(n, 3);
+	unsigned found = 0;
+	for (size_t i = 0; i < n; i++) {
+		bool is_lo = !strcmp(devices[i].device, "lo");
+		assert_string_equal(devices[i].flowtable, is_lo ? "ip more f" : "inet other ft");
+		found |= is_lo ? 1 : !strcmp(devices[i].device, "flow-a") ? 2 : 4;
+	}
+	assert_int_equal(found, 7);
+	free(devices);
+	assert_true(namespace_run("nft delete table inet other; nft delete table ip more; "
+				  "ip link del flow-a"));
+}
+
 static void lost_notifications_are_noticed(void **state)
 {
 	struct pf_nft_errors errors;
@@ -402,6 +433,7 @@ int main(void)
 		cmocka_unit_test_teardown(foreign_changes_are_heard, remove_table),
 		cmocka_unit_test_teardown(elements_of_a_dynamic_set_are_the_kernels, remove_table),
 		cmocka_unit_test_teardown(a_removed_element_tells_its_last_count, remove_table),
+		cmocka_unit_test_teardown(flowtables_of_others_are_read, remove_table),
 		cmocka_unit_test_teardown(lost_notifications_are_noticed, remove_table),
 	};
 	if (pf_nft_open(&nft) < 0)

@@ -49,6 +49,11 @@ def main(test: Callable[[Tap], None], *programs: str) -> None:
     reason = why_not_here(programs)
     if reason:
         skip_all(reason)
+    run(test)
+
+
+def run(test: Callable[[Tap], None]) -> None:
+    """Runs one test file that needs nothing of this machine."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     tap = Tap()
     try:

@@ -236,6 +236,23 @@ static const struct {
 	 "k: server: \"192.0.2.1\" is no http or https URL\n"},
 	{HEAD "clusters:\n- name: k\n  cluster: {server: file:///etc}\n" USER "    {}\n",
 	 "k: server: \"file:///etc\" is no http or https URL\n"},
+	{HEAD "clusters:\n- name: k\n  cluster: {server: 'https://'}\n" USER "    {}\n",
+	 "k: server: \"https://\" is no http or https URL\n"},
+	{HEAD "clusters:\n- name: k\n  cluster: {server: 'https://a:66666'}\n" USER "    {}\n",
+	 "k: server: \"https://a:66666\" is no http or https URL\n"},
+	{HEAD "clusters:\n- name: k\n  cluster: {server: 'https://a b'}\n" USER "    {}\n",
+	 "k: server: \"https://a b\" is no http or https URL\n"},
+	{HEAD "clusters:\n- name: k\n  cluster: {server: 'https://a?b=c'}\n" USER "    {}\n",
+	 "k: server: \"https://a?b=c\" has a query or fragment\n"},
+	{HEAD "clusters:\n- name: k\n  cluster: {server: 'https://a#'}\n" USER "    {}\n",
+	 "k: server: \"https://a#\" has a query or fragment\n"},
+	{HEAD "clusters:\n- name: k\n  cluster: {server: 'https://a:" SECRET "@b'}\n" USER
+	      "    {}\n",
+	 "k: server: holds a user; that does not belong into a URL\n"},
+	{HEAD CLUSTER "    certificate-authority-data: QQBC\n" USER "    {}\n",
+	 "k: certificate-authority-data: holds a NUL character\n"},
+	{HEAD CLUSTER USER "    client-certificate-data: QQ==\n    client-key-data: QQA=\n",
+	 "k: client-key-data: holds a NUL character\n"},
 	{HEAD CLUSTER USER "    token: " SECRET "\n--- {}\n", "k: is no kubeconfig\n"},
 	{HEAD CLUSTER USER "    token: " SECRET "\n---\n" HEAD CLUSTER USER "    token: " SECRET
 			   "\n",
@@ -424,6 +441,7 @@ static void the_service_account_of_a_pod(void **state)
 		{"kubernetes.default.svc", "443", "", "https://kubernetes.default.svc:443"},
 		{"10.96.0.1", "443", "https://192.0.2.1:6443", "https://192.0.2.1:6443"},
 		{NULL, NULL, "https://192.0.2.1:6443", "https://192.0.2.1:6443"},
+		{NULL, NULL, "https://192.0.2.1:6443/a//", "https://192.0.2.1:6443/a"},
 	};
 	struct folder folder;
 

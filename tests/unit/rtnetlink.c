@@ -70,6 +70,76 @@ static void links_parse(void **state)
 			 RTNETLINK_E_MALFORMED);
 }
 
+static void programs_of_xdp_are_seen(void **state)
+{
+	static const uint8_t none, native = XDP_ATTACHED_DRV;
+	struct node_link link;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct nlmsghdr *message = link_new(7, AF_UNSPEC);
+		mnl_attr_put_strz(message, IFLA_IFNAME, "cali1");
+		struct nlattr *nest = mnl_attr_nest_start(message, IFLA_XDP);
+		if (i < 2)
+			mnl_attr_put_u8(message, IFLA_XDP_ATTACHED, i ? native : none);
+		else if (i == 2)
+			mnl_attr_put(message, IFLA_XDP_ATTACHED, 0, NULL);
+		mnl_attr_nest_end(message, nest);
+		assert_int_equal(rtnetlink_link_parse(message, message->nlmsg_len, &link),
+				 i == 2 ? RTNETLINK_E_MALFORMED : 0);
+		if (i != 2)
+			assert_int_equal(link.program,
+					 i == 1 ? LINK_PROGRAM_XDP : LINK_PROGRAM_NONE);
+	}
+}
+
+static struct nlmsghdr *control_new(uint16_t type, int link, const char *kind)
+{
+	const struct tcmsg body = {.tcm_ifindex = link};
+	struct nlmsghdr *message = message_new(type, &body, sizeof(body));
+
+	if (kind)
+		mnl_attr_put_strz(message, TCA_KIND, kind);
+	return message;
+}
+
+static void traffic_control_parses(void **state)
+{
+	static const struct {
+		uint16_t type;
+		int link;
+		const char *kind;
+		int ingress, program;
+	} cases[] = {
+		{RTM_NEWQDISC, 9, "clsact", 0, RTNETLINK_E_OTHER},
+		{RTM_NEWQDISC, 9, "ingress", 0, RTNETLINK_E_OTHER},
+		{RTM_NEWQDISC, 9, "ingres", RTNETLINK_E_OTHER, RTNETLINK_E_OTHER},
+		{RTM_NEWQDISC, 9, "fq_codel", RTNETLINK_E_OTHER, RTNETLINK_E_OTHER},
+		{RTM_NEWQDISC, 9, NULL, RTNETLINK_E_MALFORMED, RTNETLINK_E_OTHER},
+		{RTM_NEWQDISC, 0, "clsact", RTNETLINK_E_MALFORMED, RTNETLINK_E_OTHER},
+		{RTM_NEWTFILTER, 9, "bpf", RTNETLINK_E_OTHER, 0},
+		{RTM_NEWTFILTER, 9, "bpfx", RTNETLINK_E_OTHER, RTNETLINK_E_OTHER},
+		{RTM_NEWTFILTER, 9, "u32", RTNETLINK_E_OTHER, RTNETLINK_E_OTHER},
+		{RTM_NEWTFILTER, 9, NULL, RTNETLINK_E_OTHER, RTNETLINK_E_MALFORMED},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct nlmsghdr *message = control_new(cases[i].type, cases[i].link, cases[i].kind);
+		uint32_t link = 0;
+		assert_int_equal(rtnetlink_ingress_parse(message, message->nlmsg_len, &link),
+				 cases[i].ingress);
+		assert_int_equal(link, cases[i].ingress ? 0 : 9);
+		assert_int_equal(rtnetlink_program_parse(message, message->nlmsg_len),
+				 cases[i].program);
+		for (size_t n = 0; n < message->nlmsg_len; n++) { /* never beyond what is there */
+			void *cut = malloc(n ? n : 1);
+			memcpy(cut, message, n);
+			assert_int_not_equal(rtnetlink_ingress_parse(cut, n, &link), 0);
+			assert_int_not_equal(rtnetlink_program_parse(cut, n), 0);
+			free(cut);
+		}
+	}
+}
+
 static void other_links_are_told(void **state)
 {
 	struct node_link link;
@@ -344,9 +414,14 @@ static void nsids_parse(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(links_parse),	       cmocka_unit_test(other_links_are_told),
-		cmocka_unit_test(addresses_parse),     cmocka_unit_test(routes_parse),
-		cmocka_unit_test(each_hop_is_a_route), cmocka_unit_test(nsids_parse),
+		cmocka_unit_test(programs_of_xdp_are_seen),
+		cmocka_unit_test(traffic_control_parses),
+		cmocka_unit_test(links_parse),
+		cmocka_unit_test(other_links_are_told),
+		cmocka_unit_test(addresses_parse),
+		cmocka_unit_test(routes_parse),
+		cmocka_unit_test(each_hop_is_a_route),
+		cmocka_unit_test(nsids_parse),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

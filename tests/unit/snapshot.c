@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "inventory/detours.h"
 #include "inventory/snapshot.h"
 
 #include "handmade.h"
@@ -237,6 +238,66 @@ static void pods_are_resolved(void **state)
 			assert_int_equal(snapshot->endpoints[0].coverage, COVERAGE_AUDIT);
 			snapshot_free(snapshot);
 		}
+	}
+}
+
+#define PROGRAM(kind) "a BPF program (" kind ") on the-link may send its packets on past the rules"
+
+/* What else is on the link with this index, and how the pod is covered then. */
+static void ways_around_the_hooks_uncover(void **state)
+{
+	static struct pf_flow_device devices[] = {{"eth0", "inet other ft"},
+						  {"the-link", "ip f t"}};
+	static const struct {
+		const char *uid;
+		uint32_t link;
+		enum link_program program;
+		size_t n_devices;
+		const char *ipvs, *reason;
+	} cases[] = {
+		{"routed", 10, LINK_PROGRAM_NONE, 0, NULL, ""},
+		{"routed", 10, LINK_PROGRAM_XDP, 0, NULL, PROGRAM("XDP")},
+		{"routed", 10, LINK_PROGRAM_TC, 0, NULL, PROGRAM("tc")},
+		{"routed", 10, LINK_PROGRAM_TCX, 0, NULL, PROGRAM("tcx")},
+		{"two-links", 13, LINK_PROGRAM_NETKIT, 0, NULL, PROGRAM("netkit")},
+		{"two-links", 14, LINK_PROGRAM_TC, 0, NULL, PROGRAM("tc")},
+		{"routed", 11, LINK_PROGRAM_TC, 0, NULL, ""},
+		{"bridged", 21, LINK_PROGRAM_TC, 0, NULL, PROGRAM("tc")},
+		{"bridged", 20, LINK_PROGRAM_TC, 0, NULL, PROGRAM("tc")},
+		{"bridged", 22, LINK_PROGRAM_TC, 0, NULL, ""},
+		{"routed", 10, LINK_PROGRAM_NONE, 1, NULL, ""},
+		{"routed", 10, LINK_PROGRAM_NONE, 2, NULL,
+		 "flowtable ip f t takes its established flows by the-link past the rules"},
+		{"host", 10, LINK_PROGRAM_TC, 2, NULL, ""},
+		{"host", 10, LINK_PROGRAM_NONE, 0, "a service", "a service"},
+		{"routed", 10, LINK_PROGRAM_NONE, 0, "a service", "a service"},
+		{"starting", 10, LINK_PROGRAM_NONE, 0, "a service", "no process in its cgroup yet"},
+	};
+
+	for (size_t i = 0; i < N(cases); i++) {
+		const struct detours detours = {devices, cases[i].n_devices,
+						(char *)(uintptr_t)cases[i].ipvs};
+		struct snapshot_options options = {.detours = &detours};
+		struct pod *pod = handmade_pod("ns", cases[i].uid, cases[i].uid,
+					       !strcmp(cases[i].uid, "host"));
+		struct node_view *view = view_make();
+		struct snapshot *snapshot;
+		for (size_t k = 0; k < view->n_links; k++)
+			if (view->links[k].index == cases[i].link) {
+				strcpy(view->links[k].name, "the-link");
+				view->links[k].program = cases[i].program;
+			}
+		assert_int_equal(
+			snapshot_new(&options, handmade_pod_list(&pod, 1), view, &snapshot), 0);
+		const struct endpoint *endpoint = &snapshot->endpoints[0];
+		assert_string_equal(endpoint->reason, cases[i].reason);
+		bool is_found = strcmp(cases[i].uid, "starting") != 0;
+		assert_int_equal(endpoint->coverage, !is_found		  ? COVERAGE_PENDING
+						     : cases[i].reason[0] ? COVERAGE_UNCOVERED
+									  : COVERAGE_ENFORCED);
+		/* What is judged of it stays judged. */
+		assert_int_equal(snapshot->n_by_index, is_found);
+		snapshot_free(snapshot);
 	}
 }
 
@@ -483,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pods_are_resolved),
+		cmocka_unit_test(ways_around_the_hooks_uncover),
 		cmocka_unit_test(a_bridge_that_leads_out_covers_nobody),
 		cmocka_unit_test(host_network_is_checked),
 		cmocka_unit_test(the_cgroup_uid_decides),

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ * SPDX-FileCopyrightText: podfence authors
+ *
+ * Whether a BPF program sends packets on past the stack cannot be seen from outside, only that it could;
+ * so one that merely watches makes an endpoint uncovered too. A flowtable takes over established flows
+ * only: what began is judged, what a changed policy would stop goes on. IPVS takes a packet to an address
+ * of this node in input, rewrites it and sends it in output without a socket, so neither forward nor the
+ * cgroup of a socket is there to be asked; this holds for every endpoint. */
+#include "inventory/detours.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "inventory/resolve.h"
+
+void detours_done(struct detours *detours)
+{
+	free(detours->devices);
+	free(detours->ipvs);
+	*detours = (struct detours){};
+}
+
+bool detours_is_equal(const struct detours *a, const struct detours *b)
+{
+	if (a->n_devices != b->n_devices || !a->ipvs != !b->ipvs ||
+	    (a->ipvs && strcmp(a->ipvs, b->ipvs) != 0))
+		return false;
+	for (size_t i = 0; i < a->n_devices; i++)
+		if (strcmp(a->devices[i].device, b->devices[i].device) != 0 ||
+		    strcmp(a->devices[i].flowtable, b->devices[i].flowtable) != 0)
+			return false;
+	return true;
+}
+
+static int judge_link(struct endpoint *endpoint, const struct node_link *link,
+		      const struct detours *detours)
+{
+	static const char *const programs[] = {[LINK_PROGRAM_XDP] = "XDP",
+					       [LINK_PROGRAM_TC] = "tc",
+					       [LINK_PROGRAM_TCX] = "tcx",
+					       [LINK_PROGRAM_NETKIT] = "netkit"};
+
+	if (link->program)
+		return endpoint_uncover(endpoint,
+					"a BPF program (%s) on %s may send its packets on past "
+					"the rules",
+					programs[link->program], link->name);
+	for (size_t i = 0; detours && i < detours->n_devices; i++)
+		if (!strcmp(detours->devices[i].device, link->name))
+			return endpoint_uncover(endpoint,
+						"flowtable %s takes its established flows by %s "
+						"past the rules",
+						detours->devices[i].flowtable, link->name);
+	return 0;
+}
+
+static int judge_index(struct endpoint *endpoint, const struct node_view *view, uint32_t index,
+		       const struct detours *detours)
+{
+	const struct node_link *link = index ? node_view_link(view, index) : NULL;
+
+	return link ? judge_link(endpoint, link, detours) : 0;
+}
+
+static bool is_covered(const struct endpoint *endpoint)
+{
+	return endpoint->coverage == COVERAGE_ENFORCED || endpoint->coverage == COVERAGE_AUDIT;
+}
+
+int detours_judge(struct endpoint *endpoint, const struct node_view *view,
+		  const struct detours *detours)
+{
+	int r = 0;
+
+	if (is_covered(endpoint) && detours && detours->ipvs)
+		r = endpoint_uncover(endpoint, "%s", detours->ipvs);
+	for (size_t i = 0; i < endpoint->n_attachments && r == 0 && is_covered(endpoint); i++) {
+		const struct attachment *attachment = &endpoint->attachments[i];
+		r = judge_index(endpoint, view, attachment->port, detours);
+		if (r == 0 && is_covered(endpoint))
+			r = judge_index(endpoint, view, attachment->link, detours);
+	}
+	return r;
+}

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+# SPDX-FileCopyrightText: podfence authors
+"""podfenced on a real node: pods of every class are denied what is external and reach what is
+internal, by name, while the API server goes away, while the agent is killed, stopped and started
+without it; and the kernel suite on the node's kernel. cluster.py says what the environment has to
+name."""
+import json
+import os
+import subprocess
+
+import cluster
+from cluster import BUILD, INTERNAL, NAMESPACE, TOP, Cluster, Pod, wait_until
+import tap
+
+STATIC_PODS = os.environ.get("STATIC_PODS", "/etc/kubernetes/manifests")
+STATIC_FILE = f"{STATIC_PODS}/podfence-test.json"
+LITTLE = {"cpu": "500m", "memory": "32Mi"}  # less makes an emulated machine wait
+CLASSES = {"besteffort": {}, "burstable": {"requests": LITTLE},
+           "guaranteed": {"requests": LITTLE, "limits": LITTLE}}
+
+
+def add_static(world: Cluster) -> Pod:
+    """The kubelet appends the node's name; the API shows a mirror of it."""
+    pod = Pod("static", world.outside, is_host_network=True)
+    pod.api_name = f"static-{world.node.name}"
+    made = pod.object(world.node.name)
+    world.node.shell(f"mkdir -p {STATIC_PODS}")
+    world.node.write(STATIC_FILE, json.dumps(made))
+    world.pods.append(pod)
+    return pod
+
+
+def denied(world: Cluster, check: tap.Tap, when: str, since: int) -> None:
+    """Nothing of any pod got out since then, and what is internal is reached all the time."""
+    for pod in world.pods:
+        check.equal(world.seen(pod, since), {}, f"{pod.name}: nothing gets out, {when}")
+        check.equal(sorted(world.seen(pod, since, INTERNAL)), sorted(pod.names(INTERNAL)),
+                    f"{pod.name}: reaches what is internal, {when}")
+
+
+def named(world: Cluster, check: tap.Tap, when: str) -> None:
+    """From now on every pod is named in an event for each of its destinations."""
+    world.agent.mark()
+
+    def told(pod: Pod) -> set[str]:
+        return {f"{event['network']['transport']} {event['destination']['ip']} "
+                f"{event['destination']['port']}" for event in world.agent.events()
+                if event.get("kubernetes", {}).get("namespace") == NAMESPACE and
+                event["kubernetes"]["pod"]["name"] == pod.api_name and
+                event["podfence"]["endpoint"]["kind"] ==
+                ("host-pod" if pod.is_host_network else "pod")}
+
+    for pod in world.pods:
+        wanted = set(pod.names(*pod.external))
+        try:
+            wait_until(lambda: told(pod) == wanted, f"events of {pod.name}", 60)
+        except TimeoutError:
+            pass
+        check.equal(told(pod), wanted, f"{pod.name}: events name it, {when}", world.agent.said())
+    # What was counted before anybody told of the pod is told later, of nobody.
+    strangers = {event["message"] for event in world.agent.events() if "kubernetes" not in event
+                 and event["destination"]["port"] in range(40000, 40100)
+                 and event["rule"]["category"] != "pending"}
+    check.check(not strangers, f"no event of the probes without a name, {when}", *strangers)
+
+
+def test_classes(world: Cluster, check: tap.Tap) -> None:
+    for name, resources in CLASSES.items():
+        world.add(name, resources=resources)
+    world.add("host", is_host_network=True)
+    add_static(world)
+    world.wait_running(*world.pods)
+    since = world.listen(3)
+    for pod in world.pods:
+        check.equal(sorted(world.seen(pod, since)), sorted(pod.names(*pod.external)),
+                    f"{pod.name}: everything gets out before podfenced runs")
+    for name, path in json.loads(world.kubectl(
+            "-n", NAMESPACE, "get", "pods", "-o", "json")).items():
+        if name == "items":
+            print("# classes:", *(f"{one['metadata']['name']}={one['status'].get('qosClass')}"
+                                  for one in path))
+    world.agent.configure()
+    world.agent.start()
+    wait_until(lambda: all(world.agent.pods().get(f"{NAMESPACE}/{pod.api_name}") == "enforced"
+                           for pod in world.pods), "all pods to be enforced")
+    denied(world, check, "after podfenced is ready", world.listen(5))
+    named(world, check, "after podfenced is ready")
+
+
+def test_without_server(world: Cluster, check: tap.Tap) -> None:
+    stop, start = os.environ.get("API_STOP"), os.environ.get("API_START")
+    if not stop or not start:
+        check.check(True, "without API_STOP and API_START the API server stays # SKIP")
+        return
+    since = world.node.now()
+    subprocess.run(stop, shell=True, check=True)
+    wait_until(lambda: "stays in force" in world.agent.said(), "a word about the API server")
+    print("# ", *[one for one in world.agent.said().splitlines() if "stays in force" in one][:1])
+    world.listen(20)
+    denied(world, check, "while the API server is gone", since)
+    named(world, check, "while the API server is gone")
+    since = world.node.now()
+    world.agent.stop("SIGKILL")
+    world.listen(5)
+    world.agent.start()
+    world.listen(5)
+    denied(world, check, "through kill -9 and a start without the API server", since)
+    named(world, check, "after a start without the API server")
+    world.agent.stop()
+    subprocess.run(start, shell=True, check=True)
+    wait_until(lambda: world.kubectl_works(), "the API server to be back")
+
+
+def test_late(world: Cluster, check: tap.Tap) -> None:
+    """Made while the agent is down."""
+    world.agent.stop()
+    since = world.node.now()
+    late = [world.add("late"), world.add("late-host", is_host_network=True)]
+    world.wait_running(*late)
+    world.listen(5)
+    denied(world, check, "with podfenced stopped; late ones were made meanwhile", since)
+    world.agent.start()
+    denied(world, check, "after podfenced is back", world.listen(5))
+    named(world, check, "after podfenced is back")
+
+
+def test_flush(world: Cluster, check: tap.Tap) -> None:
+    """Where the tables cannot be owned (before Linux 6.9) they come back, and what gets out
+    meanwhile is printed; else they stay."""
+    since = world.node.now()
+    world.node.shell("nft flush ruleset")
+    world.listen(3)
+    escaped = [world.node.arrived(since).get(name, [0])[0] for pod in world.pods
+               for name in pod.names(*pod.external)]
+    print(f"# nft flush ruleset: {sum(escaped)} packets got out, {max(escaped)} of one flow "
+          f"at most (one every {Pod.period_ms} ms); podfenced said:",
+          *[one for one in world.agent.said().splitlines() if "process nft" in one or
+            "by nft" in one][-1:])
+    denied(world, check, "after nft flush ruleset", world.listen(5))
+
+
+def test_kernel_suite(world: Cluster, check: tap.Tap) -> None:
+    world.node.shell("systemctl stop " + cluster.UNIT)
+    for program in sorted((BUILD / "tests" / "kernel").glob("kernel-*")):
+        if not program.is_file():
+            continue
+        world.node.copy(program, f"{TOP}/{program.name}")
+        status, output, errors = world.node.run(
+            f"CMOCKA_MESSAGE_OUTPUT=TAP {TOP}/{program.name}")
+        lines = output.splitlines()
+        good = [line for line in lines if line.startswith("ok ")]
+        bad = [line for line in lines if line.startswith("not ok ")]
+        skipped = [line for line in lines if "# SKIP" in line]
+        check.check(status == 0 and good and not bad,
+                    f"{program.name} on the node: {len(good)} good, {len(skipped)} of them "
+                    f"skipped, {len(bad)} bad", *bad, *skipped, errors[-2000:])
+        if skipped:
+            print(*(f"#   {line}" for line in skipped), sep="\n")
+
+
+def test(check: tap.Tap) -> None:
+    Pod.period_ms = 100
+    world = Cluster()
+    try:
+        print("#", world.node.shell("uname -r; . /etc/os-release; echo $PRETTY_NAME; "
+                                    "containerd --version 2>/dev/null || true").replace("\n", " "))
+        test_classes(world, check)
+        test_without_server(world, check)
+        test_late(world, check)
+        test_flush(world, check)
+        test_kernel_suite(world, check)
+    finally:
+        world.node.run(f"rm -f {STATIC_FILE}")
+        world.close()
+
+
+if __name__ == "__main__":
+    tap.run(test)
