@@ -64,6 +64,14 @@ def attempts_of(who: str, sender: Worker, is_fenced: bool) -> list[Attempt]:
     ]
 
 
+def culprit(event: dict) -> str:
+    """Process and container, and how sure that is."""
+    pid = field(event, "process.pid")
+    process = f"{field(event, 'process.name')} (pid {pid})" if pid else "a process not known"
+    return (f"{process} in container {field(event, 'container.name') or 'not known'}: "
+            f"{field(event, 'podfence.process.attribution')}")
+
+
 def show(event: dict) -> None:
     """One event, shortened to what an operator wants first."""
     port = field(event, "destination.port")
@@ -75,6 +83,7 @@ def show(event: dict) -> None:
     print(f"  event  {field(event, 'event.action'):8} {who} ({kind})  "
           f"{field(event, 'network.transport')} to {destination}  {field(event, 'rule.name')}",
           flush=True)
+    print(f"         by {culprit(event)}", flush=True)
 
 
 def perform(lab: Lab, agent: Agent, attempt: Attempt, pods: dict[str, Pod]) -> None:

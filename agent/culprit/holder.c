@@ -8,10 +8,11 @@
  *	1. where a socket was found before, in the same process under the same number
  *	2. under the highest number of each process: who opens a file gets the lowest free one, and where
  *	   nothing was closed that is the number of open files (st_size of /proc/PID/fd, kernel 6.2)
- *	3. everywhere, the newest file of a process first, until the deadline
+ *	3. under the numbers of the last that were found, in all processes: those of one program are alike
+ *	4. everywhere, the newest file of a process first, until the deadline
  *
  * One that is found does not prove that there is no other. A process that inherited it has it under the same
- * number, so that is looked at in all of them; the rest only while there is time. */
+ * number, so that is looked at in all of them; the rest only where it is not much, and while there is time. */
 #include "culprit/holder.h"
 
 #include <dirent.h>
@@ -27,6 +28,8 @@
 #include "culprit/process.h"
 
 #define CHUNK	     128 /* numbers that are read before they are looked at */
+#define NUMBERS_MAX  2	 /* that are tried in all processes */
+#define OTHERS_MAX   256 /* files that are all looked at */
 #define CLOCK_STRIDE 8	 /* links between two looks at the clock */
 
 static uint64_t inode_at(int directory, const char *path)
@@ -88,6 +91,29 @@ static struct find find_by_hints(const struct holder_search *search)
 		if (find.pid && is_searched(search, find.pid) &&
 		    has_number(search, find.pid, find.descriptor))
 			return find;
+	}
+	return (struct find){.descriptor = -1};
+}
+
+/* Processes of one program open the same files in the same order. */
+static struct find find_by_numbers(const struct holder_search *search)
+{
+	const struct holder_hints *hints = search->hints;
+	int last = -1;
+
+	for (size_t i = 0, n = 0; i < HINTS_MAX && n < NUMBERS_MAX; i++) {
+		size_t at = (hints->next + HINTS_MAX - 1 - i) % HINTS_MAX;
+		int number = hints->hints[at].descriptor;
+		if (!hints->hints[at].pid || number == last)
+			continue;
+		last = number;
+		n++;
+		for (size_t k = search->n_pids; k-- > 0;) {
+			if (has_number(search, search->pids[k], number))
+				return (struct find){search->pids[k], number};
+			if (k % CLOCK_STRIDE == 0 && is_over(search->deadline_usec))
+				return (struct find){.descriptor = -1};
+		}
 	}
 	return (struct find){.descriptor = -1};
 }
@@ -214,10 +240,22 @@ static void find_heirs(const struct holder_search *search, struct find find,
 	}
 }
 
+/* Too many to look at while there is time; how many is told from kernel 6.2 on. */
+static bool are_too_many(const struct holder_search *search)
+{
+	off_t n = 0;
+
+	for (size_t i = 0; i < search->n_pids && n <= OTHERS_MAX; i++)
+		n += count_files(search, search->pids[i]);
+	return n > OTHERS_MAX;
+}
+
 static void find_others(const struct holder_search *search, struct holders *holders)
 {
 	bool over = false;
 
+	if (are_too_many(search))
+		return;
 	for (size_t i = 0; i < search->n_pids && !over; i++) {
 		pid_t pid = search->pids[i];
 		if (is_among(holders, pid))
@@ -238,6 +276,8 @@ void holders_find(const struct holder_search *search, struct holders *ret_holder
 	struct find find = find_by_hints(search);
 	if (find.descriptor < 0)
 		find = find_at_top(search);
+	if (find.descriptor < 0)
+		find = find_by_numbers(search);
 	if (find.descriptor < 0)
 		find = find_everywhere(search, &holders->is_cut);
 	if (find.descriptor < 0)
