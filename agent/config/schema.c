@@ -160,7 +160,9 @@ static const struct schema_key keys[] = {
 	{"nflog.copyBytes", SCHEMA_NUMBER, AT(nflog.copy_bytes), 64, 65535, "128", NULL,
 	 "Bytes of each packet that reach the agent.", NULL},
 	{"nflog.queueThreshold", SCHEMA_NUMBER, AT(nflog.queue_threshold), 1, 10000, "100", NULL,
-	 "Messages the kernel collects before it wakes the agent.", NULL},
+	 "Messages the kernel collects before it wakes the agent, while there are many; a few are "
+	 "told at once.",
+	 NULL},
 	{"nflog.flushMilliseconds", SCHEMA_NUMBER, AT(nflog.flush_milliseconds), 10, 1000, "10",
 	 NULL, "Time after which it does so anyway; the kernel counts in steps of 10.", NULL},
 	{"nflog.socketBuffer", SCHEMA_NUMBER, AT(nflog.socket_buffer), 65536, 268435456, "8388608",

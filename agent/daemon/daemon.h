@@ -19,6 +19,7 @@
 #include "event/event.h"
 #include "event/output.h"
 #include "inventory/detours.h"
+#include "event/tempo.h"
 #include "inventory/quarantine.h"
 #include "inventory/snapshot.h"
 #include "kube/cluster.h"
@@ -49,6 +50,7 @@ struct stream {
 	struct pf_nflog_counts closed; /* of groups that were held before */
 	struct output *output;
 	struct event_context context;
+	struct tempo tempo;
 	char agent_id[17];
 	struct buffer line;
 	uint64_t sequence;
@@ -264,6 +266,8 @@ PF_MUST_CHECK int stream_open_nflog(struct daemon *daemon, const struct config *
  * is as before. */
 PF_MUST_CHECK int stream_change_nflog(struct daemon *daemon, const struct config *config);
 void stream_drain(struct daemon *daemon);
+/* Wakes for each message again, where they have become few. */
+void stream_calm(struct daemon *daemon);
 void stream_close_nflog(struct daemon *daemon); /* what is still there is taken first */
 /* An event about the agent itself: `message` is a sentence, `culprit` may be NULL. */
 void stream_tell(struct daemon *daemon, const char *action, const char *message,

@@ -387,6 +387,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	struct daemon *daemon = userdata;
 
 	ledger_read(daemon);
+	stream_calm(daemon);
 	(void)sd_event_source_set_time_relative(source, period_usec(daemon->config));
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

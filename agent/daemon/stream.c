@@ -128,16 +128,37 @@ static int take_some(struct daemon *daemon)
 	return r;
 }
 
+/* The kernel collects messages while they are many, and tells each at once while they are few. */
+static void adapt(struct daemon *daemon, uint64_t n)
+{
+	struct stream *stream = &daemon->stream;
+
+	if (!stream->nflog || !tempo_count(&stream->tempo, n, clock_usec(CLOCK_MONOTONIC)))
+		return;
+	uint32_t threshold = stream->tempo.is_busy ? daemon->config->nflog.queue_threshold : 1;
+	int r = pf_nflog_set_queue_threshold(stream->nflog, threshold);
+	if (r < 0 && r != -EAGAIN) /* there was no room for the answer: it is done */
+		diag_cannot("set the queue threshold of the NFLOG group", r);
+}
+
+void stream_calm(struct daemon *daemon)
+{
+	adapt(daemon, 0);
+}
+
 void stream_drain(struct daemon *daemon)
 {
-	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
+	uint64_t begun = clock_usec(CLOCK_MONOTONIC), n = 0;
 
 	if (!daemon->stream.nflog)
 		return;
-	for (unsigned i = 0; i < CALLS_PER_TURN; i++)
-		if (take_some(daemon) < MESSAGES_PER_CALL ||
-		    clock_usec(CLOCK_MONOTONIC) - begun > TURN_USEC)
+	for (unsigned i = 0; i < CALLS_PER_TURN; i++) {
+		int r = take_some(daemon);
+		n += r > 0 ? (uint64_t)r : 0;
+		if (r < MESSAGES_PER_CALL || clock_usec(CLOCK_MONOTONIC) - begun > TURN_USEC)
 			break;
+	}
+	adapt(daemon, n);
 	stream_flush(daemon);
 }
 
@@ -161,7 +182,7 @@ static int group_open(const struct config *config, struct pf_nflog **ret_nflog)
 		.group = (uint16_t)config->nflog.group,
 		.copy_bytes = config->nflog.copy_bytes,
 		.kernel_buffer = 128u << 10,
-		.queue_threshold = config->nflog.queue_threshold,
+		.queue_threshold = 1,
 		.flush_centiseconds = (config->nflog.flush_milliseconds + 9) / 10,
 		.socket_buffer = config->nflog.socket_buffer,
 	};
@@ -212,6 +233,7 @@ int stream_open_nflog(struct daemon *daemon, const struct config *config)
 		return r;
 	}
 	stream_close_nflog(daemon);
+	stream->tempo = (struct tempo){};
 	stream->nflog = nflog;
 	stream->nflog_source = source;
 	return 0;
