@@ -22,6 +22,8 @@ from pods import Pod  # noqa: E402
 from worker import Worker  # noqa: E402
 
 DNS = 53
+FLOOD = [(address, port) for address in (EXTERNAL4, EXTERNAL6) for port in range(9000, 9008)]
+ROUNDS = 5000
 
 
 @dataclasses.dataclass
@@ -36,6 +38,7 @@ class Attempt:
     send: Callable[[], str]
     has_passed: bool = False
     event: dict | None = None
+    packets: int = 0  # in all events of its flow
 
     def is_as_expected(self) -> bool:
         return self.has_passed == self.is_expected and bool(self.event) == (not self.is_expected)
@@ -108,12 +111,44 @@ def perform(lab: Lab, agent: Agent, attempt: Attempt, pods: dict[str, Pod]) -> N
                           and field(event, "network.transport") == attempt.transport), None)
 
 
+def flood(agent: Agent, who: str, pod: Pod) -> int:
+    """Far more packets than anybody wants events of. How many were sent."""
+    seen = len(agent.events())
+    sent = pod.call(traffic.volley, FLOOD, ROUNDS)
+    agent.wait_for(lambda: len(agent.events()) >= seen + len(FLOOD), "the flood's events")
+    print(f"{who} floods {len(FLOOD)} places outside with {sent:,} packets", flush=True)
+    return sent
+
+
+def packets_of(events: list[dict], **facts: object) -> int:
+    return sum(field(event, "network.packets") or 0 for event in events
+               if all(field(event, name.replace("__", ".")) == value
+                      for name, value in facts.items()))
+
+
+def count_all(agent: Agent, attempts: list[Attempt], sent: int) -> bool:
+    """When all is told: each attempt's packets, the flood's, and what the agent says of its
+    books."""
+    events = agent.events()
+    for one in attempts:
+        if one.event:
+            one.packets = packets_of(events,
+                                     podfence__flow__id=field(one.event, "podfence.flow.id"))
+    ports = {port for _, port in FLOOD}
+    flooded = [event for event in events if field(event, "destination.port") in ports]
+    told = packets_of(flooded)
+    books = next(line for line in reversed(agent.said().splitlines()) if ": books: " in line)
+    print(f"\nflood: {sent:,} packets sent, {told:,} dropped according to {len(flooded)} events")
+    print(f"agent: {books.split(': ', 2)[2]}")
+    return told == sent and books.endswith("; books balance")
+
+
 def print_table(attempts: list[Attempt]) -> bool:
-    print(f"\n{'WHO':34} {'TRIED':20} {'DESTINATION':22} {'RESULT':8} {'EVENT':6} EXPECTED")
+    print(f"\n{'WHO':34} {'TRIED':20} {'DESTINATION':22} {'RESULT':8} {'PACKETS':8} EXPECTED")
     for one in attempts:
         target = f"{one.transport} {one.address}"
         print(f"{one.who:34} {one.what:20} {target:22} "
-              f"{'passed' if one.has_passed else 'dropped':8} {'yes' if one.event else '-':6} "
+              f"{'passed' if one.has_passed else 'dropped':8} {str(one.packets) if one.event else '-':8} "
               f"{'as expected' if one.is_as_expected() else 'NOT AS EXPECTED'}")
     good = sum(one.is_as_expected() for one in attempts)
     print(f"\n{good} of {len(attempts)} as expected")
@@ -135,11 +170,13 @@ def demo(events: pathlib.Path | None) -> bool:
         attempts += attempts_of("process outside all pods", lab.host, is_fenced=False)
         for one in attempts:
             perform(lab, agent, one, pods)
+        sent = flood(agent, "pod shop/web", web)
         status = agent.stop()
+        is_exact = count_all(agent, attempts, sent)
         if events:
             shutil.copy(agent.output, events)
             print(f"\nevents, as JSON lines: {events}")
-        return print_table(attempts) and status == 0
+        return print_table(attempts) and is_exact and status == 0
 
 
 def main() -> None:
