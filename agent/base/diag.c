@@ -393,16 +393,17 @@ static const char *account_text(const struct diag_account *account, char text[st
 
 void diag_books(const struct diag_books *books)
 {
-	char denied[160], audited[160], verdict[96] = "books balance";
+	char denied[160], audited[160], allowed[160], verdict[96] = "books balance";
 
 	if (books->difference || books->unheard)
 		snprintf(verdict, sizeof(verdict), "packets differ by %lld, messages by %lld",
 			 (long long)books->difference, (long long)books->unheard);
 	say(LOG_NOTICE, "books",
-	    "books: denied %s; audited %s; NFLOG: sent %llu = received %llu + lost %llu; %s",
+	    "books: denied %s; audited %s; allowed %s; NFLOG: sent %llu = received %llu + lost "
+	    "%llu; %s",
 	    account_text(&books->denied, denied), account_text(&books->audited, audited),
-	    (unsigned long long)books->logged, (unsigned long long)books->received,
-	    (unsigned long long)books->lost, verdict);
+	    account_text(&books->allowed, allowed), (unsigned long long)books->logged,
+	    (unsigned long long)books->received, (unsigned long long)books->lost, verdict);
 }
 
 void diag_stopped(const struct diag_totals *totals)

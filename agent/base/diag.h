@@ -84,7 +84,7 @@ struct diag_account {
 	uint64_t counted, ledger, overflow, unkept;
 };
 struct diag_books {
-	struct diag_account denied, audited;
+	struct diag_account denied, audited, allowed;
 	uint64_t logged, received, lost; /* messages */
 	int64_t difference, unheard;	 /* 0, both: they balance */
 };

@@ -159,7 +159,8 @@ static uint64_t beyond(const struct page *page)
 static void print_ledger(const struct page *page)
 {
 	uint64_t difference = number_at(page, "ledger.denied.difference") +
-			      number_at(page, "ledger.audited.difference");
+			      number_at(page, "ledger.audited.difference") +
+			      number_at(page, "ledger.allowed.difference");
 	char text[256], differ[64] = "books balance";
 
 	if (difference)

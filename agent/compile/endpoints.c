@@ -140,6 +140,7 @@ static void add_cgroup(const struct compiler *compiler, const struct endpoint *e
 
 	pf_key_add_u64(&key, endpoint->cgroup);
 	place(compiler, decision, &key, CGROUPS, POLICY_CGROUPS, "-out");
+	pf_element_add(find(compiler, SENDERS), &key);
 	pf_element_add_mark(find(compiler, MARKS), &key, endpoint->index);
 	if (decision ? decision->mode == CONFIG_MODE_AUDIT || decision->has_audit
 		     : compiler->is_audit)
@@ -180,6 +181,7 @@ static void add_sets(const struct compiler *compiler, bool has_policies)
 		if (has_policies)
 			pf_set_add(table, places[i].map, &vmap, places[i].selectors, places[i].n);
 	}
+	pf_set_add(table, SENDERS, &set, PF_FIELDS({PF_CGROUP}));
 	pf_set_add(table, MARKS, &mark, PF_FIELDS({PF_CGROUP}));
 	pf_set_add(table, TAGS, &vmap, PF_FIELDS({PF_CGROUP}));
 }

@@ -21,6 +21,7 @@
 #define PODS4	  SET("pods4")
 #define PODS6	  SET("pods6")
 #define CGROUPS	  SET("cgroups")
+#define SENDERS	  SET("senders") /* all of them that are cgroups, whatever holds for them */
 /* The same for whom something else than the agent's default holds: maps to their chains. */
 #define POLICY_LINKS   SET("policy_links")
 #define POLICY_PODS4   SET("policy_pods4")
@@ -65,6 +66,7 @@
 /* Packets of flows that were not taken in, of senders that could not be either. */
 #define DENIED_UNKEPT  "denied_unkept"
 #define AUDITED_UNKEPT "audited_unkept"
+#define ALLOWED_UNKEPT "allowed_unkept"
 #define LOGGED	       "logged" /* NFLOG messages sent; in each table */
 #define ANSWER	       "answer" /* the chain that rejects */
 
@@ -115,6 +117,9 @@ struct ledger_end {
 /* All rules from here to the verdict; `name` begins those of further chains and has at most 20 letters. */
 void ledger_add(const struct compiler *compiler, struct pf_chain *chain, const char *name,
 		const struct ledger_end *end);
+/* What is let out to external addresses; chains of these names. */
+#define ALLOWED	    "allowed"
+#define ALLOWED_OUT "allowed-out"
 /* Sets and counters, and what is common to all ends. */
 void compile_ledger(const struct compiler *compiler);
 

@@ -15,9 +15,13 @@
  * The pace is that of a link and source address, or of a cgroup. A link whose sender may choose among many
  * source addresses has one of its own beside, LINK_PACE times as high, so that it cannot fill the ledger.
  *
+ * What is allowed has a ledger too, of packets that begin a connection: the same keys and sets, but nothing is
+ * logged and nobody has a pace; what finds no room is counted for nobody.
+ *
  * TCP without SYN is late, not an attempt: were it in one element with the attempts, the first packet would
  * decide what the others are taken for. */
 #include <arpa/inet.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,7 +43,9 @@ struct key {
 
 static enum ledger_class class_of(const struct ledger_end *end)
 {
-	return rule_facts(end->meaning.rule)->lets_pass ? LEDGER_AUDITED : LEDGER_DENIED;
+	const struct rule_facts *facts = rule_facts(end->meaning.rule);
+
+	return facts->allows ? LEDGER_ALLOWED : facts->lets_pass ? LEDGER_AUDITED : LEDGER_DENIED;
 }
 
 static void key_make(const struct ledger_end *end, enum ledger_kind kind, uint8_t family,
@@ -72,9 +78,11 @@ static void begin_icmp(struct pf_rule *rule, uint8_t family)
 static void add_known(const struct ledger_end *end, struct pf_chain *chain, enum ledger_kind kind,
 		      uint8_t family, bool is_icmp)
 {
-	struct pf_rule *rule = pf_rule_add(chain);
 	struct key key;
 
+	if (class_of(end) == LEDGER_ALLOWED)
+		return; /* to add is to count */
+	struct pf_rule *rule = pf_rule_add(chain);
 	key_make(end, kind, family, is_icmp, &key);
 	if (is_icmp)
 		begin_icmp(rule, family);
@@ -110,9 +118,12 @@ static void add_new(const struct compiler *compiler, const struct ledger_end *en
 	key_make(end, kind, family, is_icmp, &key);
 	if (is_icmp)
 		begin_icmp(rule, family);
-	add_pace(compiler, end, rule, family);
+	bool is_logged = class_of(end) != LEDGER_ALLOWED;
+	if (is_logged)
+		add_pace(compiler, end, rule, family);
 	pf_rule_set_add(rule, key.set, key.selectors, key.n);
-	log_add(compiler, rule, &end->meaning);
+	if (is_logged)
+		log_add(compiler, rule, &end->meaning);
 	add_verdict(end, rule);
 }
 
@@ -181,6 +192,15 @@ static void add_sample(const struct compiler *compiler, const struct ledger_end 
 	add_verdict(end, pf_rule_add(chain));
 }
 
+static void add_unkept(const struct compiler *compiler, const struct ledger_end *end,
+		       const struct names *names)
+{
+	struct pf_rule *rule = pf_rule_add(pf_chain_add(compiler->inet, names->over));
+
+	pf_rule_counter(rule, ALLOWED_UNKEPT);
+	add_verdict(end, rule);
+}
+
 void ledger_add(const struct compiler *compiler, struct pf_chain *chain, const char *name,
 		const struct ledger_end *end)
 {
@@ -188,8 +208,12 @@ void ledger_add(const struct compiler *compiler, struct pf_chain *chain, const c
 	struct pf_rule *rule = pf_rule_add(chain);
 
 	names_make(name, &names);
-	add_sample(compiler, end, &names);
-	add_over(compiler, end, &names);
+	if (class_of(end) == LEDGER_ALLOWED) {
+		add_unkept(compiler, end, &names);
+	} else {
+		add_sample(compiler, end, &names);
+		add_over(compiler, end, &names);
+	}
 	add_rest(compiler, end, &names);
 	pf_rule_counter(rule, rule_facts(end->meaning.rule)->counter);
 	rule = pf_rule_add(chain);
@@ -222,6 +246,31 @@ static void add_pace_sets(const struct compiler *compiler)
 	pf_set_add(table, PACE_CGROUPS, &options, PF_FIELDS({PF_CGROUP}));
 }
 
+/* Only a packet that begins a connection is recorded; all that is allowed passes here. */
+static void add_allowed(const struct compiler *compiler)
+{
+	struct pf_chain *chain = pf_chain_add(compiler->inet, ALLOWED);
+	struct ledger_end end = {.meaning.rule = RULE_ALLOW};
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_any_flag(rule, (struct pf_selector){PF_CT_STATE}, NF_CT_STATE_BIT(IP_CT_NEW));
+	pf_rule_verdict(rule, PF_GOTO, "allowed-new");
+	ledger_add(compiler, pf_chain_add(compiler->inet, "allowed-new"), ALLOWED, &end);
+	chain = pf_chain_add(compiler->inet, ALLOWED_OUT);
+	end.is_output = true;
+	for (size_t i = 0; i < compiler->pods.n; i++) {
+		char name[PF_NAME_MAX];
+		end.level = compiler->pods.levels[i];
+		snprintf(name, sizeof(name), "allowed-out-%u", end.level);
+		rule = pf_rule_add(chain);
+		pf_rule_any_flag(rule, (struct pf_selector){PF_CT_STATE},
+				 NF_CT_STATE_BIT(IP_CT_NEW));
+		pf_rule_lookup(rule, SENDERS, PF_FIELDS({PF_CGROUP, end.level}));
+		pf_rule_verdict(rule, PF_GOTO, name);
+		ledger_add(compiler, pf_chain_add(compiler->inet, name), name, &end);
+	}
+}
+
 void compile_ledger(const struct compiler *compiler)
 {
 	for (size_t i = 0; i < n_ledger_sets; i++) {
@@ -239,6 +288,10 @@ void compile_ledger(const struct compiler *compiler)
 	add_pace_sets(compiler);
 	pf_counter_add(compiler->inet, DENIED_UNKEPT);
 	pf_counter_add(compiler->inet, AUDITED_UNKEPT);
+	pf_counter_add(compiler->inet, ALLOWED_UNKEPT);
+	pf_counter_add(compiler->inet, rule_facts(RULE_ALLOW)->counter);
+	if (compiler->config->ledger.allowed == CONFIG_ON)
+		add_allowed(compiler);
 	struct pf_chain *chain = pf_chain_add(compiler->inet, ANSWER);
 	pf_rule_reject(pf_rule_add(chain), PF_REJECT_TCP_RESET);
 	pf_rule_reject(pf_rule_add(chain), PF_REJECT_ADMIN_PROHIBITED);

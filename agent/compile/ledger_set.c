@@ -9,24 +9,28 @@
 
 #include "compile/internal.h"
 
-#define ROWS(word, class)                                                                          \
+#define FLOW_ROWS(word, class)                                                                     \
 	{SET(word "4"), class, LEDGER_PORTS, false, AF_INET},                                      \
 		{SET(word "6"), class, LEDGER_PORTS, false, AF_INET6},                             \
 		{SET(word "_rest4"), class, LEDGER_REST, false, AF_INET},                          \
 		{SET(word "_rest6"), class, LEDGER_REST, false, AF_INET6},                         \
-		{SET(word "_over4"), class, LEDGER_OVER, false, AF_INET},                          \
-		{SET(word "_over6"), class, LEDGER_OVER, false, AF_INET6},                         \
 		{SET(word "_out4"), class, LEDGER_PORTS, true, AF_INET},                           \
 		{SET(word "_out6"), class, LEDGER_PORTS, true, AF_INET6},                          \
 		{SET(word "_out_rest4"), class, LEDGER_REST, true, AF_INET},                       \
-		{SET(word "_out_rest6"), class, LEDGER_REST, true, AF_INET6},                      \
+	{                                                                                          \
+		SET(word "_out_rest6"), class, LEDGER_REST, true, AF_INET6                         \
+	}
+#define OVER_ROWS(word, class)                                                                     \
+	{SET(word "_over4"), class, LEDGER_OVER, false, AF_INET},                                  \
+		{SET(word "_over6"), class, LEDGER_OVER, false, AF_INET6},                         \
 	{                                                                                          \
 		SET(word "_out_over"), class, LEDGER_OVER, true, 0                                 \
 	}
 
 const struct ledger_set ledger_sets[] = {
-	ROWS("denied", LEDGER_DENIED),
-	ROWS("audited", LEDGER_AUDITED),
+	FLOW_ROWS("denied", LEDGER_DENIED),   OVER_ROWS("denied", LEDGER_DENIED),
+	FLOW_ROWS("audited", LEDGER_AUDITED), OVER_ROWS("audited", LEDGER_AUDITED),
+	FLOW_ROWS("allowed", LEDGER_ALLOWED),
 };
 const size_t n_ledger_sets = sizeof(ledger_sets) / sizeof(ledger_sets[0]);
 

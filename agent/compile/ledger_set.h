@@ -14,16 +14,21 @@
  *
  *	forwarded	iif . saddr . daddr . protocol [ . port ]
  *	denied, of the node's own sockets	endpoint index (packet mark) . daddr . protocol [ . port ]
- *	audited, of the same	cgroup id . daddr . protocol [ . port ]
+ *	audited and allowed, of the same	cgroup id . daddr . protocol [ . port ]
  *
  * where the port is the destination port, of ICMP type and code. */
 
-enum ledger_class { LEDGER_DENIED, LEDGER_AUDITED, LEDGER_CLASS_N };
+enum ledger_class {
+	LEDGER_DENIED,
+	LEDGER_AUDITED,
+	LEDGER_ALLOWED, /* let out to external addresses: packets that begin a connection */
+	LEDGER_CLASS_N
+};
 
 enum ledger_kind {
 	LEDGER_PORTS, /* TCP with SYN, UDP, SCTP, DCCP, UDP-Lite, ICMP */
 	LEDGER_REST,  /* without a port: other protocols, and TCP without SYN */
-	LEDGER_OVER,  /* of whom alone: packets of flows that were not taken in */
+	LEDGER_OVER, /* of whom alone: packets of flows that were not taken in; not of allowed ones */
 	LEDGER_KIND_N
 };
 

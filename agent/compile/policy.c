@@ -62,6 +62,14 @@ static struct target to_chain(const char *name)
 	return target;
 }
 
+/* With a record or without. */
+static struct target let_out(const struct walk *walk)
+{
+	if (walk->compiler->config->ledger.allowed == CONFIG_OFF)
+		return (struct target){.verdict = PF_RETURN};
+	return to_chain(walk->is_output ? ALLOWED_OUT : ALLOWED);
+}
+
 /* Allowed by those that are not on trial is not yet the end where others are. */
 static struct target allowed(const struct walk *walk)
 {
@@ -69,7 +77,7 @@ static struct target allowed(const struct walk *walk)
 	char name[PF_NAME_MAX];
 
 	if (walk->has_trials || !walk->decision->has_audit)
-		return (struct target){.verdict = PF_RETURN};
+		return let_out(walk);
 	trial.has_trials = true;
 	name_make(&trial, "", name);
 	return to_chain(name);

@@ -249,6 +249,23 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_inbound = true,
 			.severity = 21,
 		},
+	[RULE_ALLOW] =
+		{
+			.token = "allow",
+			.counter = "allowed",
+			.chain = "inet podfence/allowed",
+			.name = "allowed-external",
+			.category = "allowed",
+			.text = "The destination is external and the agent's configuration allows "
+				"it.",
+			.lets_pass = true,
+			.allows = true,
+			.asks_policy = true,
+			.is_metadata_aware = true,
+			.metadata_name = "allowed-metadata",
+			.keeps_flows = true,
+			.severity = 21,
+		},
 };
 
 const struct rule_facts *rule_facts(enum rule_id id)

@@ -35,10 +35,11 @@ enum rule_id {
 	RULE_SOURCE_ROUTE_AUDIT,
 	RULE_QUARANTINE,    /* from an endpoint that is cut off */
 	RULE_QUARANTINE_IN, /* to it */
+	RULE_ALLOW,	    /* external, and allowed: never logged, told by its count */
 	RULE_N,
 };
 
-enum rule_verdict { VERDICT_DROPPED, VERDICT_REJECTED, VERDICT_WOULD_DROP };
+enum rule_verdict { VERDICT_DROPPED, VERDICT_REJECTED, VERDICT_WOULD_DROP, VERDICT_ALLOWED };
 
 /* Constant facts of a rule, for events and for `render`. */
 struct rule_facts {
@@ -49,6 +50,7 @@ struct rule_facts {
 	const char *category;	   /* rule.category: "default", "pending", "spoof", "tunnel" */
 	const char *text;	   /* one sentence: why this packet was stopped */
 	bool lets_pass;		   /* audit */
+	bool allows;		   /* lets pass because it may; nothing is logged */
 	bool is_metadata_aware;	   /* the destination decides between external and metadata */
 	const char *metadata_name; /* rule.name where it is metadata; NULL where not aware */
 	bool rejects;		   /* answers instead of dropping */

@@ -131,8 +131,9 @@ struct config {
 	struct {
 		uint32_t flows;	    /* ledger.flows: in each of its sets, 65536, 16..1048576 */
 		uint32_t new_flows; /* ledger.newFlows: a second, of one endpoint, 100, 1..100000 */
-		uint32_t report_seconds; /* ledger.reportSeconds: 30, 1..3600 */
-		uint32_t idle_seconds;	 /* ledger.idleSeconds: 60, 1..86400 */
+		enum config_switch allowed; /* ledger.allowed: on | off */
+		uint32_t report_seconds;    /* ledger.reportSeconds: 30, 1..3600 */
+		uint32_t idle_seconds;	    /* ledger.idleSeconds: 60, 1..86400 */
 	} ledger;
 	struct {
 		enum config_switch lookup; /* process.lookup: on | off */

@@ -175,6 +175,11 @@ static const struct schema_key keys[] = {
 	 "New flows of one endpoint a second, and twice as many at once, that are taken into the "
 	 "ledger and told; the packets of others are counted for the endpoint as a whole.",
 	 NULL},
+	{"ledger.allowed", SCHEMA_ENUM, AT(ledger.allowed), 0, 0, "on", switches,
+	 "Whether connections that are allowed to external destinations are recorded too: one "
+	 "event "
+	 "of each flow for podfence-ship, nothing on standard output.",
+	 NULL},
 	{"ledger.reportSeconds", SCHEMA_NUMBER, AT(ledger.report_seconds), 1, 3600, "30", NULL,
 	 "Time from one event of a flow to the next while its packets keep coming.", NULL},
 	{"ledger.idleSeconds", SCHEMA_NUMBER, AT(ledger.idle_seconds), 1, 86400, "60", NULL,

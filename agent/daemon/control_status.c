@@ -164,6 +164,7 @@ static void add_ledger(struct json *json, const struct ledger *ledger)
 	json_uint(json, "flows", flow_table_count(ledger->flows));
 	add_account(json, "denied", &books->classes[LEDGER_DENIED]);
 	add_account(json, "audited", &books->classes[LEDGER_AUDITED]);
+	add_account(json, "allowed", &books->classes[LEDGER_ALLOWED]);
 	json_uint(json, "messages_sent", books->logged);
 	json_uint(json, "messages_unheard", absolute(books_unheard(books)));
 	json_uint(json, "messages_late", books->late);

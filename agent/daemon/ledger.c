@@ -5,6 +5,7 @@
  *
  *	a flow is new, and its NFLOG message came	the event was written when it came
  *	a flow is new, and it did not			one reading later it is told without detail
+ *	an allowed flow is new				told at once, and never with detail
  *	packets keep coming				an update, once per ledger.reportSeconds
  *	no packet for ledger.idleSeconds		the element is removed; the echo says its last count
  *	somebody else is behind its key, or what
@@ -31,6 +32,7 @@
 static const char *const counters[LEDGER_CLASS_N][3] = {
 	[LEDGER_DENIED] = {"denied", "pending_denied", "denied_unkept"},
 	[LEDGER_AUDITED] = {"audited", "pending_audited", "audited_unkept"},
+	[LEDGER_ALLOWED] = {"allowed", "", "allowed_unkept"},
 };
 
 /* The named counters at one time. */
@@ -106,7 +108,7 @@ static void on_count(const struct pf_count *count, void *userdata)
 	if (!flow && !dump->is_final) {
 		flow = flow_table_add(ledger->flows, &key, dump->now_usec, ledger->salt);
 		if (flow) {
-			flow->is_fresh = true;
+			flow->is_fresh = ledger_sets[dump->set].class != LEDGER_ALLOWED;
 			flow->owner = ledger_owner_id(dump->daemon->snapshot, &key);
 		}
 	}
@@ -490,6 +492,7 @@ static void say_books(const struct books *books)
 	const struct diag_books said = {
 		.denied = account(&books->classes[LEDGER_DENIED]),
 		.audited = account(&books->classes[LEDGER_AUDITED]),
+		.allowed = account(&books->classes[LEDGER_ALLOWED]),
 		.logged = books->logged,
 		.received = books->received,
 		.lost = books->lost,

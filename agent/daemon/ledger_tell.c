@@ -170,6 +170,8 @@ static enum rule_id rule_guess(const struct daemon *daemon, const struct flow *f
 
 	if (flow->rule < RULE_N)
 		return flow->rule;
+	if (flow_set(&flow->key)->class == LEDGER_ALLOWED)
+		return RULE_ALLOW;
 	if (flow_set(&flow->key)->class == LEDGER_AUDITED)
 		return endpoint ? RULE_AUDIT : RULE_PENDING_AUDIT;
 	if (!endpoint)

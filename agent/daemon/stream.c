@@ -42,13 +42,15 @@ static void make_members(struct snapshot *snapshot, const struct event_context *
 	endpoint->event_members_length = buffer.length;
 }
 
-/* What there was no memory for is no line: it is counted as dropped. */
-static void write_line(struct daemon *daemon)
+/* What there was no memory for is no line: it is counted as dropped. What is only for the record goes to the
+ * socket alone. */
+static void write_line(struct daemon *daemon, bool is_for_people)
 {
 	const struct buffer *line = &daemon->stream.line;
 	size_t length = line->is_broken ? 0 : line->length;
 
-	output_write(daemon->stream.output, line->bytes, length);
+	if (is_for_people)
+		output_write(daemon->stream.output, line->bytes, length);
 	seam_write(daemon, line->bytes, length);
 }
 
@@ -60,7 +62,7 @@ void stream_write(struct daemon *daemon, const struct event *event)
 		make_members(daemon->snapshot, &stream->context, event->endpoint);
 	buffer_clear(&stream->line);
 	event_format(event, &stream->context, &daemon->rulebook, &stream->line);
-	write_line(daemon);
+	write_line(daemon, event->verdict != VERDICT_ALLOWED);
 }
 
 static void on_record(const struct pf_nflog_record *record, void *userdata)
@@ -292,7 +294,7 @@ void stream_event(struct daemon *daemon, const struct agent_event *event)
 	stamped.sequence = ++stream->sequence;
 	buffer_clear(&stream->line);
 	agent_event_format(&stamped, &stream->context, &stream->line);
-	write_line(daemon);
+	write_line(daemon, true);
 	flush(stream);
 	seam_flush(daemon);
 }

@@ -108,6 +108,8 @@ static enum rule_verdict verdict_of(enum rule_id rule)
 {
 	const struct rule_facts *facts = rule_facts(rule);
 
+	if (facts->allows)
+		return VERDICT_ALLOWED;
 	if (facts->lets_pass)
 		return VERDICT_WOULD_DROP;
 	return facts->rejects ? VERDICT_REJECTED : VERDICT_DROPPED;
@@ -153,7 +155,9 @@ static void rule_find(struct event *event, const struct snapshot *snapshot,
 		return; /* what it was denied for may have been a port */
 	decision_judge(decisions_of(rulebook->decisions, snapshot, event->endpoint), &what,
 		       rulebook->nat64, &ruling);
-	event->has_ruling = ruling.verdict == (facts->lets_pass ? RULING_AUDIT : RULING_DENY);
+	event->has_ruling = ruling.verdict == (facts->allows	  ? RULING_ALLOW
+					       : facts->lets_pass ? RULING_AUDIT
+								  : RULING_DENY);
 	event->is_outdated = !event->has_ruling;
 	event->ruling = ruling;
 }

@@ -88,7 +88,7 @@ static void add_time(struct json *json, const char *key, uint64_t usec)
 
 static void add_level(struct json *json, const struct event *event)
 {
-	if (event->is_midstream)
+	if (event->is_midstream || event->verdict == VERDICT_ALLOWED)
 		RAW(json, "\"log\":{\"level\":\"info\"}");
 	else if (event->verdict == VERDICT_WOULD_DROP)
 		RAW(json, "\"log\":{\"level\":\"notice\"}");
@@ -183,6 +183,9 @@ static void add_event(struct json *json, const struct event *event,
 		break;
 	case VERDICT_WOULD_DROP:
 		RAW(json, "\"type\":[\"connection\",\"allowed\"],\"action\":\"would-drop\"");
+		break;
+	case VERDICT_ALLOWED:
+		RAW(json, "\"type\":[\"connection\",\"allowed\"],\"action\":\"allowed\"");
 		break;
 	}
 	RAW(json, "\"outcome\":\"success\",\"module\":\"podfence\",\"dataset\":\"podfence.flow\","

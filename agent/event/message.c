@@ -124,6 +124,7 @@ void message_make(struct message *message, const struct event *event, const stru
 		[VERDICT_DROPPED] = "egress drop: ",
 		[VERDICT_REJECTED] = "egress reject: ",
 		[VERDICT_WOULD_DROP] = "egress would-drop: ",
+		[VERDICT_ALLOWED] = "egress allow: ",
 	};
 
 	message->length = 0;

@@ -91,6 +91,8 @@ int flow_key_of(const struct prefix_meaning *meaning, const struct pf_nflog_reco
 	r = meaning->is_over ? 0 : find_kind(packet, &kind);
 	if (r != 0)
 		return r;
+	if (facts->allows)
+		return FLOW_E_NONE; /* nothing of it is logged: this is somebody else's */
 	const struct ledger_set *set =
 		ledger_set_find(facts->lets_pass ? LEDGER_AUDITED : LEDGER_DENIED, kind, is_output,
 				packet ? packet->destination.family : AF_INET);

@@ -6,10 +6,15 @@ the agent; one NFLOG message a flow; and a sender with too many flows hides nobo
 What was sent is what the senders say; what was counted is what the agent's books say, which are
 printed; what was told is the sum of network.packets over all events.
 """
+import contextlib
+import json
+import pathlib
 import re
 import signal
+import socket
 
 import common  # noqa: F401
+import netns
 import tap
 import traffic
 from agent import Agent, field, wait_until
@@ -21,10 +26,12 @@ BOOKS = re.compile(
     r"^podfenced: books: denied (?P<denied>\d+) = ledger (?P<ledger>\d+) \+ overflow "
     r"(?P<overflow>\d+) \+ unkept (?P<unkept>\d+); audited (?P<audited>\d+) = ledger "
     r"(?P<audited_ledger>\d+) \+ overflow (?P<audited_overflow>\d+) \+ unkept "
-    r"(?P<audited_unkept>\d+); NFLOG: sent (?P<sent>\d+) = received (?P<received>\d+) \+ lost "
+    r"(?P<audited_unkept>\d+); allowed (?P<allowed>\d+) = ledger (?P<allowed_ledger>\d+) \+ "
+    r"overflow 0 \+ unkept (?P<allowed_unkept>\d+); NFLOG: sent (?P<sent>\d+) = received (?P<received>\d+) \+ lost "
     r"(?P<lost>\d+); (?P<verdict>.*)$", re.M)
 SIXTEEN = [(address, port) for address in (EXTERNAL4, OTHER_EXTERNAL4)
            for port in range(5000, 5004)] + [(EXTERNAL6, port) for port in range(5000, 5008)]
+ECS_CHECK = str(pathlib.Path(__file__).parents[1] / "golden" / "ecs_check.py")
 QUICK = {"reportSeconds": 1, "idleSeconds": 3}
 
 
@@ -270,10 +277,79 @@ def deny(check: tap.Tap) -> None:
         check.equal(lab.outside.lost(), 0, "the witness saw everything")
 
 
+class Seam:
+    """What podfence-ship would read."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(agent.events_socket))
+        self.socket.settimeout(0.1)
+        self.text = b""
+
+    def events(self) -> list[dict]:
+        with contextlib.suppress(TimeoutError):
+            while more := self.socket.recv(65536):
+                self.text += more
+        return [json.loads(line) for line in self.text.split(b"\n")[:-1]]
+
+    def find(self, **facts: object) -> list[dict]:
+        return [event for event in self.events()
+                if all(field(event, name.replace("__", ".")) == value
+                       for name, value in facts.items())]
+
+
+def allowed(check: tap.Tap) -> None:
+    """What is let out to external addresses is recorded: connections, not packets."""
+    with Lab() as lab:
+        lab.add_three_pods()
+        agent = lab.agent(ledger=QUICK, default={"mode": "deny", "allow": [
+            f"{EXTERNAL4}:{OPEN_PORT}/tcp", f"[{EXTERNAL6}]:{OPEN_PORT}/tcp",
+            f"{EXTERNAL4}:6100/udp"]})
+        agent.start()
+        agent.wait_endpoints(len(lab.pods))
+        seam = Seam(agent)
+        for pod in lab.pods:
+            before = check_balance(check, agent, f"allowed: {pod.name}")
+            for version in (4, 6):
+                for _ in range(3):
+                    check.equal(pod.call(traffic.tcp_connect, EXTERNAL[version], OPEN_PORT),
+                                "connected", f"allowed: {pod.name} v{version} connects")
+            pod.call(traffic.volley, [(EXTERNAL4, 6100)], 50)
+            after = check_balance(check, agent, f"allowed: {pod.name}: 6 connections and 50 "
+                                  "datagrams")
+            check.check(after["allowed"] - before["allowed"] >= 7, f"allowed: {pod.name}: each "
+                        "connection is counted", after)
+            check.equal(after["sent"], before["sent"], f"allowed: {pod.name}: nothing is logged")
+            for facts in ({"destination__ip": EXTERNAL4, "destination__port": OPEN_PORT},
+                          {"destination__ip": EXTERNAL6, "destination__port": OPEN_PORT},
+                          {"destination__ip": EXTERNAL4, "destination__port": 6100}):
+                facts |= {"kubernetes__pod__name": pod.name, "event__action": "allowed"}
+                try:
+                    found = wait_until(lambda: seam.find(**facts), "the record", 5)[0]
+                except TimeoutError:
+                    found = {}
+                check.equal([field(found, "event.type"), field(found, "podfence.policy.name")],
+                            [["connection", "allowed"], "default.allow"],
+                            f"allowed: {pod.name}: on record: {facts}", found)
+        check.equal(agent.find_events(event__action="allowed"), [],
+                    "allowed: nothing of it is on standard output")
+        lines = lab.directory / "seam.jsonl"
+        lines.write_text("".join(json.dumps(event) + "\n" for event in seam.events()
+                                 if field(event, "event.action") == "allowed"))
+        check.equal(netns.run("python3", ECS_CHECK, str(lines)), "", "allowed: events are ECS")
+        agent.configure(ledger={"allowed": "off"})
+        agent.reload()
+        before = check_balance(check, agent, "allowed: off")
+        lab.pods[0].call(traffic.tcp_connect, EXTERNAL4, OPEN_PORT)
+        check.equal(check_balance(check, agent, "allowed: off")["allowed"], before["allowed"],
+                    "allowed: off: nothing is recorded")
+
+
 def test(check: tap.Tap) -> None:
     deny(check)
     full(check)
     audit(check)
+    allowed(check)
 
 
 tap.main(test)

@@ -62,6 +62,7 @@ static void fill_config(struct config *config, unsigned flags)
 	config->nflog.copy_bytes = 128;
 	config->ledger.flows = 65536;
 	config->ledger.new_flows = 100;
+	config->ledger.allowed = CONFIG_ON;
 }
 
 static struct pf_address address4(unsigned i)

@@ -303,7 +303,7 @@ static int collect(const struct flow *flow, void *userdata)
 
 static void saved_is_read_again(void **state)
 {
-	const struct saved_ledger ledger = {"b00t", {1, 2}, {3, 4}, {5, UINT64_MAX}};
+	const struct saved_ledger ledger = {"b00t", {1, 2, 3}, {3, 4, 5}, {5, UINT64_MAX, 6}};
 	struct flow flow = {.key = number_key(3),
 			    .rule = RULE_AUDIT,
 			    .owner = 0x10000beef,
@@ -349,7 +349,7 @@ static void saved_is_read_again(void **state)
 
 static void bad_lines_are_refused(void **state)
 {
-	static const char head[] = "ledger b 1 2 3 4 5 6\n";
+	static const char head[] = "ledger b 1 2 3 4 5 6 7 8 9\n";
 	static const char *const lines[] = {
 		"flow denied4_v1 0a 0011 deny 1",
 		"flow denied9_v1 0a0000000a000005cb0071090600000001bb0000 "
