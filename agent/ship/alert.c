@@ -326,6 +326,8 @@ int alerts_see(struct alerts *alerts, const struct ship_event *event, struct jso
 
 	if (event->kind != SHIP_FLOW || event->action > SHIP_WOULD_DROP)
 		return 0;
+	if (event->is_end || event->is_midstream)
+		return 0; /* that a flow has ended is nothing new, and late packets are no attempt */
 	make_key(alerts, event, false, key);
 	struct group *group = *find_group(alerts, key);
 	if (!group)

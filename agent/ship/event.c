@@ -116,6 +116,7 @@ static void take_fields(struct json_object *tree, struct ship_event *event)
 		.kind = kind_of(tree),
 		.action = action_of(ship_text(tree, "event.action")),
 		.time_usec = timestamp_parse(ship_text(tree, "@timestamp")),
+		.is_midstream = json_object_get_boolean(ship_find(tree, "podfence.midstream")),
 		.packets = ship_number(tree, "network.packets"),
 		.bytes = ship_number(tree, "network.bytes"),
 		.severity = (unsigned)ship_number(tree, "event.severity"),
@@ -127,6 +128,7 @@ static void take_fields(struct json_object *tree, struct ship_event *event)
 		.name = ship_text(tree, "kubernetes.pod.name"),
 		.policy = ship_text(tree, "rule.name"),
 	};
+	event->is_end = !event->packets && !strcmp(ship_text(tree, "podfence.flow.state"), "end");
 	parse_destination(ship_text(tree, "destination.ip"), &event->destination);
 	if (!event->namespace[0] && !event->name[0])
 		event->name = ship_text(tree, "podfence.endpoint.name");

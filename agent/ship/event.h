@@ -30,6 +30,8 @@ struct ship_event {
 	enum ship_kind kind;
 	enum ship_action action;
 	uint64_t time_usec;
+	bool is_end;	   /* of a flow, and all its packets were told before */
+	bool is_midstream; /* late packets: they accuse nobody */
 	uint64_t packets, bytes;
 	unsigned severity;
 	struct pf_address destination; /* family 0: none */

@@ -229,9 +229,27 @@ static int free_event(void **state)
 	return 0;
 }
 
+/* The end of a flow, and packets of a connection older than the rules. */
+static void what_is_no_attempt_is_no_alert(void **state)
+{
+	struct scene scene;
+
+	scene_open(&scene, 100);
+	scene.event.is_end = true;
+	assert_int_equal(see(&scene, 1), 0);
+	scene.event.is_end = false;
+	scene.event.is_midstream = true;
+	assert_int_equal(see(&scene, 2), 0);
+	assert_int_equal(line.length, 0);
+	scene.event.is_midstream = false;
+	assert_int_not_equal(see(&scene, 3), 0);
+	scene_close(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_no_attempt_is_no_alert),
 		cmocka_unit_test(the_life_of_a_group),
 		cmocka_unit_test(nothing_is_left_out),
 		cmocka_unit_test(what_makes_a_group),
