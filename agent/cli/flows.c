@@ -62,6 +62,8 @@ static void make_destination(struct json_object *item, char text[static TABLE_CE
 
 static const char *colour_of(const char *verdict)
 {
+	if (!strcmp(verdict, "allowed"))
+		return "32";
 	return !strcmp(verdict, "denied") ? "31" : "33";
 }
 

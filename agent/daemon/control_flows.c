@@ -95,6 +95,12 @@ static void add_id(struct json *json, const struct flow *flow)
 	json_string(json, "id", text);
 }
 
+static const char *const verdicts[LEDGER_CLASS_N] = {
+	[LEDGER_DENIED] = "denied",
+	[LEDGER_AUDITED] = "audited",
+	[LEDGER_ALLOWED] = "allowed",
+};
+
 static void tell(const struct flow *flow, void *userdata)
 {
 	struct telling *telling = userdata;
@@ -111,7 +117,7 @@ static void tell(const struct flow *flow, void *userdata)
 	telling->n++;
 	json_object_begin(json, NULL);
 	add_id(json, flow);
-	json_string(json, "verdict", set->class == LEDGER_DENIED ? "denied" : "audited");
+	json_string(json, "verdict", verdicts[set->class]);
 	add_owner(json, owner);
 	add_facts(json, &facts);
 	json_boolean(json, "beyond", set->kind == LEDGER_OVER);

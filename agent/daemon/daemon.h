@@ -18,7 +18,6 @@
 #include "event/agent_event.h"
 #include "event/event.h"
 #include "event/output.h"
-#include "inventory/detours.h"
 #include "event/tempo.h"
 #include "inventory/quarantine.h"
 #include "inventory/snapshot.h"
