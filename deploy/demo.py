@@ -148,7 +148,8 @@ def print_table(attempts: list[Attempt]) -> bool:
     for one in attempts:
         target = f"{one.transport} {one.address}"
         print(f"{one.who:34} {one.what:20} {target:22} "
-              f"{'passed' if one.has_passed else 'dropped':8} {str(one.packets) if one.event else '-':8} "
+              f"{'passed' if one.has_passed else 'dropped':8} "
+              f"{str(one.packets) if one.event else '-':8} "
               f"{'as expected' if one.is_as_expected() else 'NOT AS EXPECTED'}")
     good = sum(one.is_as_expected() for one in attempts)
     print(f"\n{good} of {len(attempts)} as expected")

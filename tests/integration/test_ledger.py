@@ -26,9 +26,9 @@ BOOKS = re.compile(
     r"^podfenced: books: denied (?P<denied>\d+) = ledger (?P<ledger>\d+) \+ overflow "
     r"(?P<overflow>\d+) \+ unkept (?P<unkept>\d+); audited (?P<audited>\d+) = ledger "
     r"(?P<audited_ledger>\d+) \+ overflow (?P<audited_overflow>\d+) \+ unkept "
-    r"(?P<audited_unkept>\d+); allowed (?P<allowed>\d+) = ledger (?P<allowed_ledger>\d+) \+ "
-    r"overflow 0 \+ unkept (?P<allowed_unkept>\d+); NFLOG: sent (?P<sent>\d+) = received (?P<received>\d+) \+ lost "
-    r"(?P<lost>\d+); (?P<verdict>.*)$", re.M)
+    r"(?P<audited_unkept>\d+); allowed (?P<allowed>\d+) = ledger (?P<allowed_ledger>\d+) "
+    r"\+ overflow 0 \+ unkept (?P<allowed_unkept>\d+); NFLOG: sent (?P<sent>\d+) = "
+    r"received (?P<received>\d+) \+ lost (?P<lost>\d+); (?P<verdict>.*)$", re.M)
 SIXTEEN = [(address, port) for address in (EXTERNAL4, OTHER_EXTERNAL4)
            for port in range(5000, 5004)] + [(EXTERNAL6, port) for port in range(5000, 5008)]
 ECS_CHECK = str(pathlib.Path(__file__).parents[1] / "golden" / "ecs_check.py")
