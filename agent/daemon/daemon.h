@@ -19,6 +19,7 @@
 #include "event/event.h"
 #include "event/output.h"
 #include "event/tempo.h"
+#include "inventory/detours.h"
 #include "inventory/quarantine.h"
 #include "inventory/snapshot.h"
 #include "kube/cluster.h"
