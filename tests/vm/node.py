@@ -3,7 +3,7 @@
 # SPDX-FileCopyrightText: podfence authors
 """podfenced on a real node: pods of every class are denied what is external and reach what is
 internal, by name, while the API server goes away, while the agent is killed, stopped and started
-without it; and the kernel suite on the node's kernel. cluster.py says what the environment has to
+without it, beside nftables.service and firewalld; and the kernel suite on the node's kernel. cluster.py says what the environment has to
 name."""
 import json
 import os
@@ -125,19 +125,43 @@ def test_late(world: Cluster, check: tap.Tap) -> None:
     named(world, check, "after podfenced is back")
 
 
-def test_flush(world: Cluster, check: tap.Tap) -> None:
-    """Where the tables cannot be owned (before Linux 6.9) they come back, and what gets out
-    meanwhile is printed; else they stay."""
+def disturb(world: Cluster, check: tap.Tap, command: str) -> None:
+    """Something else that writes rules does. Where our tables cannot be owned (before Linux 6.9)
+    they come back, and what got out meanwhile is printed; else they stay."""
     since = world.node.now()
-    world.node.shell("nft flush ruleset")
+    status, output, errors = world.node.run(command)
+    check.equal(status, 0, f"{command} works", output, errors)
     world.listen(3)
     escaped = [world.node.arrived(since).get(name, [0])[0] for pod in world.pods
                for name in pod.names(*pod.external)]
-    print(f"# nft flush ruleset: {sum(escaped)} packets got out, {max(escaped)} of one flow "
-          f"at most (one every {Pod.period_ms} ms); podfenced said:",
-          *[one for one in world.agent.said().splitlines() if "process nft" in one or
-            "by nft" in one][-1:])
+    print(f"# {command}: {sum(escaped)} packets got out, {max(escaped)} of one flow at most "
+          f"(one every {Pod.period_ms} ms)")
+    since = world.listen(5)
+    for pod in world.pods:
+        check.equal(world.seen(pod, since), {}, f"{pod.name}: nothing gets out after {command}",
+                    world.agent.said())
+
+
+def test_beside_others(world: Cluster, check: tap.Tap) -> None:
+    """Programs that manage rules of their own, as far as the node has them. Its own firewall is as
+    it was at the end; what it does to the pods' internal traffic is its own affair."""
+    disturb(world, check, "nft flush ruleset")
     denied(world, check, "after nft flush ruleset", world.listen(5))
+    units = world.node.shell("systemctl list-unit-files --no-legend "
+                             "nftables.service firewalld.service || true")
+    active = {name: not world.node.run(f"systemctl -q is-active {name}")[0]
+              for name in ("nftables", "firewalld")}
+    if "nftables.service" in units and not active["firewalld"]:
+        disturb(world, check, "systemctl restart nftables.service")
+        disturb(world, check, "systemctl reload nftables.service")
+        if not active["nftables"]:
+            world.node.shell("systemctl stop nftables.service")  # flushes all rules once more
+    if "firewalld.service" in units:
+        for command in ("systemctl restart firewalld.service", "firewall-cmd -q --reload",
+                        "firewall-cmd -q --complete-reload"):
+            disturb(world, check, command)
+        if not active["firewalld"]:
+            disturb(world, check, "systemctl stop firewalld.service")
 
 
 def test_kernel_suite(world: Cluster, check: tap.Tap) -> None:
@@ -168,7 +192,7 @@ def test(check: tap.Tap) -> None:
         test_classes(world, check)
         test_without_server(world, check)
         test_late(world, check)
-        test_flush(world, check)
+        test_beside_others(world, check)
         test_kernel_suite(world, check)
     finally:
         world.node.run(f"rm -f {STATIC_FILE}")
