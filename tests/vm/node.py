@@ -3,8 +3,8 @@
 # SPDX-FileCopyrightText: podfence authors
 """podfenced on a real node: pods of every class are denied what is external and reach what is
 internal, by name, while the API server goes away, while the agent is killed, stopped and started
-without it, beside nftables.service and firewalld; and the kernel suite on the node's kernel. cluster.py says what the environment has to
-name."""
+without it, beside nftables.service and firewalld; and the kernel suite on the node's kernel.
+cluster.py says what the environment has to name."""
 import json
 import os
 import subprocess
