@@ -64,7 +64,7 @@ static int limit(const struct privilege_profile *profile, bool is_starting)
 		if (r == 0 && value == CAP_SET)
 			r = cap_set_flag(next, CAP_EFFECTIVE, 1, &one, CAP_SET);
 	}
-	/* The units' own filter knows no capset(), and what they left needs none. */
+	/* What a unit with such a bounding set left needs none, and its filter may know no capset(). */
 	if (r == 0 && cap_compare(now, next) != 0)
 		r = cap_set_proc(next);
 	r = r < 0 ? -errno : 0;
