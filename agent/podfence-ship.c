@@ -66,7 +66,7 @@ int main(int argc, char **argv)
 	}
 	struct ship_config *config;
 	diag_set_program("podfence-ship");
-	if (ship_privileges() < 0)
+	if (!only_check && ship_privileges() < 0)
 		return 1;
 	if (read_config(path, &config) != 0)
 		return 2;
