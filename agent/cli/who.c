@@ -20,6 +20,12 @@ struct question {
 	struct who *who;
 };
 
+static bool is_asked(const struct destination *asked, uint64_t protocol, uint64_t port)
+{
+	return (!asked->protocol || protocol == asked->protocol) &&
+	       (!asked->last || (port >= asked->first && port <= asked->last));
+}
+
 static int take(void *userdata, const struct store_row *row)
 {
 	const struct question *question = userdata;
@@ -27,8 +33,7 @@ static int take(void *userdata, const struct store_row *row)
 	struct json_object *tree;
 	struct ship_event event;
 
-	if (row->kind != SHIP_FLOW || (asked->protocol && row->protocol != asked->protocol) ||
-	    (asked->last && (row->port < asked->first || row->port > asked->last)))
+	if (row->kind != SHIP_FLOW || !is_asked(asked, row->protocol, row->port))
 		return 0;
 	int r = ship_parse(question->parser, row->line, row->length, &tree, &event);
 	if (r)
@@ -78,6 +83,13 @@ static int print_bounds(struct store *store, const char *asked, size_t n)
 	return 0;
 }
 
+static int print_without_store(const char *asked, size_t n)
+{
+	printf("%s %s now; podfence-ship keeps no events here, so the past is not known.\n%s",
+	       n ? "Who sends to" : "Nobody is known to send to", asked, n ? "\n" : "");
+	return 0;
+}
+
 struct seeing {
 	bool has_allowed;
 };
@@ -105,12 +117,43 @@ static int print_allowed(struct store *store)
 	return 0;
 }
 
-/* Which of them are still here; without an agent nothing is said of it. */
-static int mark(const struct cli *cli, struct json_object *items)
+/* The agent knows networks, not ports. */
+static void drop_unasked(const struct question *question, struct json_object *flows)
+{
+	for (size_t i = json_object_array_length(flows); i--;) {
+		struct json_object *flow = json_object_array_get_idx(flows, i);
+		if (!is_asked(&question->destination,
+			      json_object_get_uint64(table_value(flow, "protocol")),
+			      json_object_get_uint64(table_value(flow, "port"))))
+			json_object_array_del_idx(flows, i, 1);
+	}
+}
+
+static int add_live(const struct cli *cli, const struct question *question,
+		    struct json_object *items)
+{
+	char network[PF_PREFIX_TEXT], parameters[PF_PREFIX_TEXT + 32];
+	struct json_object *flows;
+
+	pf_prefix_format(&question->destination.prefix, network);
+	snprintf(parameters, sizeof(parameters), "{\"destination\":\"%s\"}", network);
+	int status = agent_list(cli, "io.podfence.Agent.ListFlows", parameters, "flows", &flows);
+	if (status)
+		return status;
+	drop_unasked(question, flows);
+	if (who_live(items, flows) < 0)
+		status = cli_fail(1, "out of memory");
+	json_object_put(flows);
+	return status;
+}
+
+/* Which of them are still here, and what is counted now; without an agent nothing is said of it. */
+static int ask_agent(const struct cli *cli, const struct question *question,
+		     struct json_object *items)
 {
 	struct json_object *endpoints;
 
-	if (!json_object_array_length(items) || !agent_is_there(cli))
+	if (!agent_is_there(cli))
 		return 0;
 	int status = agent_list(cli, "io.podfence.Agent.ListEndpoints", NULL, "endpoints",
 				&endpoints);
@@ -119,7 +162,7 @@ static int mark(const struct cli *cli, struct json_object *items)
 	if (who_mark(items, endpoints) < 0)
 		status = cli_fail(1, "out of memory");
 	json_object_put(endpoints);
-	return status;
+	return status ? status : add_live(cli, question, items);
 }
 
 static int print(const struct cli *cli, struct store *store, const struct question *question)
@@ -130,16 +173,17 @@ static int print(const struct cli *cli, struct store *store, const struct questi
 
 	if (!items)
 		return cli_fail(1, "out of memory");
-	size_t n = json_object_array_length(items);
 	who_table(&table);
 	if (!status)
-		status = mark(cli, items);
+		status = ask_agent(cli, question, items);
+	size_t n = json_object_array_length(items);
 	bool is_for_people = table.format == TABLE_TABLE || table.format == TABLE_WIDE;
 	if (!status && is_for_people)
-		status = print_bounds(store, cli->arguments[0], n);
+		status = store ? print_bounds(store, cli->arguments[0], n)
+			       : print_without_store(cli->arguments[0], n);
 	if (!status && (n || !is_for_people) && table_print(&table, items, stdout) < 0)
 		status = cli_fail(1, "out of memory");
-	if (!status && is_for_people)
+	if (!status && is_for_people && store)
 		status = print_allowed(store);
 	if (!status && is_for_people)
 		who_advise(items, stdout);
@@ -155,7 +199,7 @@ static int answer(const struct cli *cli, struct store *store, struct question *q
 
 	if (who_new(&question->who) < 0 || ship_parser_new(&question->parser) < 0)
 		status = cli_fail(1, "out of memory");
-	else if (store_rows(store, &question->query, take, question) < 0)
+	else if (store && store_rows(store, &question->query, take, question) < 0)
 		status = history_fail(store);
 	else
 		status = print(cli, store, question);
@@ -167,10 +211,12 @@ static int answer(const struct cli *cli, struct store *store, struct question *q
 int cli_who(const struct cli *cli)
 {
 	struct question question = {};
-	struct store *store;
+	struct store *store = NULL;
 	int status = parse(cli, &question);
+	bool knows_now_only = !cli_has(cli, "store") && !history_is_there(cli) &&
+			      agent_is_there(cli);
 
-	if (!status)
+	if (!status && !knows_now_only)
 		status = history_open(cli, &store);
 	if (status)
 		return status;

@@ -27,6 +27,10 @@ struct json_object *who_items(struct who *who);
  * what the agent lists. 0 or -ENOMEM. */
 PF_MUST_CHECK int who_mark(struct json_object *items, struct json_object *endpoints);
 
+/* Adds what the kernel counts now (flows of ListFlows to this destination): packets of such an item's flows as
+ * "live", and items of those that no event tells of. 0 or -ENOMEM. */
+PF_MUST_CHECK int who_live(struct json_object *items, struct json_object *flows);
+
 /* Its kind and columns. */
 void who_table(struct table *table);
 

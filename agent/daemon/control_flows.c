@@ -105,7 +105,7 @@ static void tell(const struct flow *flow, void *userdata)
 {
 	struct telling *telling = userdata;
 	const struct ledger_set *set = flow_set(&flow->key);
-	const struct flow_count total = flow_total(flow);
+	struct flow_count total = flow_total(flow);
 	struct json *json = telling->json;
 	struct flow_facts facts;
 
@@ -114,6 +114,8 @@ static void tell(const struct flow *flow, void *userdata)
 	const struct endpoint *owner = ledger_owner(telling->daemon->snapshot, &facts);
 	if (!is_wanted(telling->list, &facts, owner))
 		return;
+	if (total.packets < flow->told.packets)
+		total = flow->told; /* its element was not read yet */
 	telling->n++;
 	json_object_begin(json, NULL);
 	add_id(json, flow);

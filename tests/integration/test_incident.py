@@ -45,6 +45,10 @@ def run_as(name: str, arguments: list[str]) -> int:
     return done.returncode
 
 
+class Unnamed(Exception):
+    """The agent said honestly that there was no time to look for the process: a busy machine."""
+
+
 class Incident:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -86,6 +90,9 @@ class Incident:
     def mining(self) -> None:
         self.cart.call(run_as, "xmrig", ["nc", "-w", "1", EXTERNAL4, "3333"])
         self.wait_events(1, self.cart.name)
+        [event] = self.agent.find_events(kubernetes__pod__name=self.cart.name)
+        if "process" not in event:
+            raise Unnamed(event["podfence"]["attribution"])
         wait_until(lambda: (self.lab.directory / "alerts.jsonl").exists(), "the alert")
 
     def quarantined(self) -> None:
@@ -111,8 +118,8 @@ class Incident:
         return "".join(f"{line}\n{self.command(line[2:])}" for line in lines)
 
 
-def test(check: tap.Tap) -> None:
-    document = DOCUMENT.read_text()
+def run_document(check: tap.Tap, document: str) -> str:
+    """The document with the answers of now."""
     fresh, end = "", 0
     with Lab() as lab, Incident(lab) as incident:
         for piece in PIECE.finditer(document):
@@ -126,10 +133,23 @@ def test(check: tap.Tap) -> None:
             fresh += f"```console\n{said}```"
             if not os.environ.get("UPDATE_GOLDEN"):
                 check.equal(alike(said), alike(piece["session"]), piece["session"].split("\n")[0])
-        fresh += document[end:]
+    return fresh + document[end:]
+
+
+def test(check: tap.Tap) -> None:
+    document = DOCUMENT.read_text()
+    for tries in range(5):
+        try:
+            fresh = run_document(check, document)
+            break
+        except Unnamed as reason:
+            print(f"# once more: {reason}")
+    else:
+        check.check(False, "the process is named in one of five incidents")
+        return
     if os.environ.get("UPDATE_GOLDEN"):
         DOCUMENT.write_text(fresh)
-        check.check(True, "written")
+    check.check(True, f"the document was run through, after {tries} others")
 
 
 tap.main(test)
