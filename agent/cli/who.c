@@ -102,18 +102,40 @@ static int see_allowed(void *userdata, const struct store_row *row)
 	return seeing->has_allowed;
 }
 
-/* Looks at the newest events only: what is recorded at all is among them. */
-static int print_allowed(struct store *store)
+/* Looks at the newest events only: what is recorded at all is most likely among them. */
+static int find_allowed(struct store *store, bool *ret_has)
 {
-	const struct store_query newest = {.newest_first = true, .limit = 10000};
+	const struct store_query newest = {.newest_first = true, .limit = 1000};
 	struct seeing seeing = {};
 
 	if (store_rows(store, &newest, see_allowed, &seeing) < 0)
 		return history_fail(store);
-	if (!seeing.has_allowed)
-		puts("\nNo connection that was let out is among the newest 10,000 events: either "
-		     "there was none, or\nwhat is let out is not recorded. Who reached an address "
-		     "that a policy allows may be missing here.");
+	*ret_has = seeing.has_allowed;
+	return 0;
+}
+
+/* Nobody must think that an address was not reached only because nobody wrote it down. */
+static int print_allowed(const struct cli *cli, struct store *store)
+{
+	struct json_object *reply;
+	bool is_recorded = false;
+	int status;
+
+	if (!agent_is_there(cli)) {
+		status = find_allowed(store, &is_recorded);
+		if (!status && !is_recorded)
+			puts("\nNone of the newest 1,000 events is of a connection that was let "
+			     "out: "
+			     "either there was none,\nor they are not recorded (ledger.allowed).");
+		return status;
+	}
+	status = agent_ask(cli, "io.podfence.Agent.GetStatus", NULL, &reply);
+	if (status)
+		return status;
+	if (!json_object_get_boolean(table_value(reply, "status.ledger.records_allowed")))
+		puts("\nWhat is let out is not recorded (ledger.allowed: off): who reached an "
+		     "address that a policy\nallows is missing here.");
+	json_object_put(reply);
 	return 0;
 }
 
@@ -184,7 +206,7 @@ static int print(const struct cli *cli, struct store *store, const struct questi
 	if (!status && (n || !is_for_people) && table_print(&table, items, stdout) < 0)
 		status = cli_fail(1, "out of memory");
 	if (!status && is_for_people && store)
-		status = print_allowed(store);
+		status = print_allowed(cli, store);
 	if (!status && is_for_people)
 		who_advise(items, stdout);
 	json_object_put(items);

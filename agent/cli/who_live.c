@@ -21,12 +21,25 @@ static bool is_unit(struct json_object *flow)
 	return !strcmp(text_of(flow, "kind"), "unit");
 }
 
+static bool is_denied(struct json_object *flow)
+{
+	return !strcmp(text_of(flow, "verdict"), "denied");
+}
+
+/* As events say it; which of the denied are answered is not told of a flow. */
+static const char *action_of(struct json_object *flow)
+{
+	if (is_denied(flow))
+		return "dropped";
+	return !strcmp(text_of(flow, "verdict"), "audited") ? "would-drop" : "allowed";
+}
+
 static bool is_same(struct json_object *item, struct json_object *flow)
 {
-	bool would = !strcmp(text_of(item, "action"), "would-drop");
+	const char *action = text_of(item, "action");
 
-	if (strcmp(text_of(item, "action"), "allowed") == 0 ||
-	    would != !strcmp(text_of(flow, "verdict"), "audited"))
+	if (strcmp(action, action_of(flow)) != 0 &&
+	    !(is_denied(flow) && !strcmp(action, "rejected")))
 		return false;
 	return !strcmp(text_of(item, is_unit(flow) ? "unit" : "name"), text_of(flow, "name")) &&
 	       !strcmp(text_of(item, "namespace"), text_of(flow, "namespace")) &&
@@ -54,7 +67,6 @@ static int add_time(struct json_object *item, const char *key, struct json_objec
 /* One that no event tells of yet. */
 static struct json_object *make_item(struct json_object *flow)
 {
-	bool would = !strcmp(text_of(flow, "verdict"), "audited");
 	struct json_object *item = json_object_new_object();
 
 	if (!item)
@@ -65,8 +77,7 @@ static struct json_object *make_item(struct json_object *flow)
 	    copy(item, "transport", flow, "transport") == 0 &&
 	    copy(item, "port", flow, "port") == 0 && copy(item, "rule", flow, "rule") == 0 &&
 	    copy(item, "destination", flow, "destination") == 0 &&
-	    json_object_object_add(item, "action",
-				   json_object_new_string(would ? "would-drop" : "dropped")) == 0 &&
+	    json_object_object_add(item, "action", json_object_new_string(action_of(flow))) == 0 &&
 	    json_object_object_add(item, "here", json_object_new_boolean(true)) == 0 &&
 	    json_object_object_add(item, "events", json_object_new_uint64(0)) == 0 &&
 	    add_time(item, "first", flow, "start_usec") == 0 &&

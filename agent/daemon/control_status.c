@@ -156,8 +156,9 @@ static void add_account(struct json *json, const char *name, const struct class_
 	json_object_end(json);
 }
 
-static void add_ledger(struct json *json, const struct ledger *ledger)
+static void add_ledger(struct json *json, const struct daemon *daemon)
 {
+	const struct ledger *ledger = &daemon->ledger;
 	const struct books *books = &ledger->books;
 
 	json_object_begin(json, "ledger");
@@ -171,6 +172,7 @@ static void add_ledger(struct json *json, const struct ledger *ledger)
 	json_uint(json, "messages_repeated", books->repeated);
 	json_uint(json, "forgotten", books->forgotten);
 	json_uint(json, "readings", books->readings);
+	json_boolean(json, "records_allowed", daemon->config->ledger.allowed == CONFIG_ON);
 	json_object_end(json);
 }
 
@@ -216,7 +218,7 @@ void control_status_numbers(struct json *json, const struct daemon *daemon)
 	add_transaction(json, daemon);
 	add_api(json, daemon);
 	add_books(json, &daemon->stream);
-	add_ledger(json, &daemon->ledger);
+	add_ledger(json, daemon);
 	add_shipper(json, &daemon->seam);
 	add_control(json, daemon);
 }
