@@ -66,6 +66,14 @@ static const struct cli_option events_options[] = {
 	{"alerts", 0, NULL, NULL, "What was made of events for people, too."},
 	{}};
 
+static const struct cli_option doctor_options[] = {
+	{"probe", 0, NULL, NULL,
+	 "Also send a packet out of every ordinary pod and see whether it is judged: a UDP "
+	 "datagram "
+	 "to 192.0.2.1 (reserved, nobody's) that two routers may pass at most. Each makes an "
+	 "event."},
+	{}};
+
 static const struct cli_option who_options[] = {TIME_OPTIONS, {}};
 
 const struct command commands[] = {
@@ -78,7 +86,8 @@ const struct command commands[] = {
 	{"pods", "[NAME]", 0, 1, CLI_ENDPOINTS, "list the endpoints of this node",
 	 "The endpoints the agent knows, each with its coverage: enforced, audit, pending (not "
 	 "found on the node yet, the default verdict holds) or uncovered (packets can leave by a "
-	 "path that is not judged).",
+	 "path that is not judged). DENIED is packets of the flows that are denied now (podfence "
+	 "flows).",
 	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH | CLI_NAMESPACE, pods_options, cli_pods},
 	{"flows", "[ENDPOINT]", 0, 1, CLI_ENDPOINTS, "list what is being denied now, and how much",
 	 "The flows that the kernel counts at this moment, those with most packets first: who "
@@ -107,7 +116,7 @@ const struct command commands[] = {
 	 "links, IPVS), clock, disk, the agent, the API server, the shipper, and every endpoint "
 	 "that is not covered; and say of each finding what to do. Nothing is changed. Exit status "
 	 "1: there is a problem, which lets packets past or leaves somebody unfenced.",
-	 CLI_CONFIG | CLI_AGENT | CLI_OUTPUT | CLI_STORE, NULL, cli_doctor},
+	 CLI_CONFIG | CLI_AGENT | CLI_OUTPUT | CLI_STORE, doctor_options, cli_doctor},
 	{"why", "ENDPOINT DESTINATION", 2, 2, CLI_ENDPOINTS,
 	 "say what a pod's packet to a destination meets, and because of what",
 	 "Say what a packet of NAMESPACE/NAME or unit:NAME to ADDRESS[:PORT[/PROTOCOL]] meets: "

@@ -38,3 +38,4 @@ void doctor_conflicts(struct doctor *doctor);
 void doctor_clock(struct doctor *doctor);
 void doctor_disk(struct doctor *doctor);
 void doctor_agent(struct doctor *doctor); /* doctor_agent.c */
+void doctor_probe(struct doctor *doctor); /* doctor_probe.c */

@@ -126,4 +126,6 @@ void doctor_agent(struct doctor *doctor)
 	find_lost(doctor, status);
 	json_object_put(reply);
 	find_endpoints(doctor);
+	if (cli_has(doctor->cli, "probe"))
+		doctor_probe(doctor);
 }

@@ -7,6 +7,8 @@
 #include "cli/agent.h"
 #include "cli/pods.h"
 
+#define FLOWS_MAX 5000
+
 static const char *colour_of(const char *coverage)
 {
 	if (!strcmp(coverage, "enforced"))
@@ -32,6 +34,7 @@ static const struct table_column columns[] = {
 	{"KIND", "kind", false, NULL, NULL},
 	{"COVERAGE", "coverage", false, NULL, colour_of},
 	{"QUARANTINE", "quarantine", false, NULL, NULL},
+	{"DENIED", "denied_packets", false, NULL, NULL},
 	{"ADDRESSES", "addresses", false, NULL, NULL},
 	{"LINKS", "links", true, NULL, NULL},
 	{"WORKLOAD", NULL, true, make_workload, NULL},
@@ -72,6 +75,56 @@ static int make_parameters(const struct cli *cli, struct buffer *parameters)
 	return parameters->is_broken ? cli_fail(1, "out of memory") : 0;
 }
 
+static bool is_of(struct json_object *flow, struct json_object *item)
+{
+	static const char *const keys[] = {"namespace", "name"};
+
+	for (size_t i = 0; i < 2; i++) {
+		const char *one = json_object_get_string(table_value(flow, keys[i]));
+		const char *other = json_object_get_string(table_value(item, keys[i]));
+		if (!one || !other || strcmp(one, other) != 0)
+			return false;
+	}
+	return true;
+}
+
+void pods_count(struct json_object *items, struct json_object *flows)
+{
+	size_t n_items = json_object_array_length(items), n = json_object_array_length(flows);
+
+	for (size_t i = 0; i < n_items; i++) {
+		struct json_object *item = json_object_array_get_idx(items, i);
+		uint64_t packets = 0;
+		for (size_t k = 0; k < n; k++) {
+			struct json_object *flow = json_object_array_get_idx(flows, k);
+			const char *verdict = json_object_get_string(table_value(flow, "verdict"));
+			if (verdict && !strcmp(verdict, "denied") && is_of(flow, item))
+				packets += json_object_get_uint64(table_value(flow, "packets"));
+		}
+		json_object_object_add(item, "denied_packets", json_object_new_uint64(packets));
+	}
+}
+
+/* What is counted now of each. In a storm the list of flows is long, and nobody waits for it. */
+static int count(const struct cli *cli, struct json_object *items)
+{
+	struct json_object *reply, *flows;
+	int status = agent_ask(cli, "io.podfence.Agent.GetStatus", NULL, &reply);
+
+	if (status)
+		return status;
+	uint64_t n = json_object_get_uint64(table_value(reply, "status.ledger.flows"));
+	json_object_put(reply);
+	if (n > FLOWS_MAX)
+		return 0;
+	status = agent_list(cli, "io.podfence.Agent.ListFlows", NULL, "flows", &flows);
+	if (status)
+		return status;
+	pods_count(items, flows);
+	json_object_put(flows);
+	return 0;
+}
+
 static int show(const struct cli *cli)
 {
 	struct table table;
@@ -88,7 +141,8 @@ static int show(const struct cli *cli)
 	buffer_done(&parameters);
 	if (status)
 		return status;
-	if (table_print(&table, items, stdout) < 0)
+	status = count(cli, items);
+	if (!status && table_print(&table, items, stdout) < 0)
 		status = cli_fail(1, "out of memory");
 	json_object_put(items);
 	return status ? status : cli_finish();

@@ -6,3 +6,5 @@
 
 /* Its kind and columns. */
 void pods_table(struct table *table);
+/* Adds to each endpoint what is denied of it now: packets of its flows of ListFlows, since they began. */
+void pods_count(struct json_object *items, struct json_object *flows);

@@ -137,6 +137,10 @@ def check_flows(check: tap.Tap, lab: Lab, agent: Agent) -> None:
                  for flow in flows("--to", "2001:db8::/32")], [("host", 7777, 3)],
                 "those to a network")
     check.equal(len(flows("-n", "shop")), 121, "those of a namespace")
+    said = agent.podfence("pods", "-o", "jsonl")[1]
+    check.equal({item["name"]: item["denied_packets"] for item in
+                 map(json.loads, said.splitlines()) if item["coverage"] == "enforced"},
+                {"routed": 120, "bridged": 0, "host": 3}, "pods says how much is denied of each")
     status, _, wrong = agent.podfence("flows", "--to", "here")
     check.check(status == 2 and "an address or network" in wrong, "a wrong network", wrong)
 
