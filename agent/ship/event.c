@@ -134,10 +134,30 @@ static void take_fields(struct json_object *tree, struct ship_event *event)
 		event->name = ship_text(tree, "podfence.endpoint.name");
 }
 
+/* json-c takes more than JSON is, even where told to be strict: keys in single quotes, bare control
+ * characters in texts. Who gets the line after us may not. */
+static bool is_plain(const char *line, size_t length)
+{
+	static const char outside[] = " \t\r{}[],:+-.0123456789eEtrufalsn";
+	bool is_in_text = false;
+
+	for (size_t i = 0; i < length; i++) {
+		char c = line[i];
+		if (c == '"')
+			is_in_text = !is_in_text;
+		else if (is_in_text && c == '\\')
+			i++;
+		else if (is_in_text ? (unsigned char)c < 0x20
+				    : !memchr(outside, c, sizeof(outside) - 1))
+			return false;
+	}
+	return !is_in_text;
+}
+
 int ship_parse(struct ship_parser *parser, const char *line, size_t length,
 	       struct json_object **ret_tree, struct ship_event *ret_event)
 {
-	if (!length || length > SHIP_LINE_MAX || memchr(line, '\0', length))
+	if (!length || length > SHIP_LINE_MAX || !is_plain(line, length))
 		return SHIP_E_NO_OBJECT;
 	json_tokener_reset(parser->tokener);
 	struct json_object *tree = json_tokener_parse_ex(parser->tokener, line, (int)length);

@@ -67,6 +67,20 @@ static void no_event_lines(void **state)
 		"{\"a\":\"\xc3\"}",
 		"// c\n{}",
 		"{\"a\":nan}",
+		"{'a':1}",
+		"{\"a\":'b'}",
+		"{\"a\":Infinity}",
+		"{\"a\":-Infinity}",
+		"{\"a\":NaN}",
+		"{\"a\":\"b\tc\"}",
+		"{\"a\":\"\x01\"}",
+		"{/**/}",
+		"{\"a\":True}",
+		"{\"a",
+		"{\"a\":\"\\x\"}",
+		"{\"a\":01}",
+		"{\"a\":+1}",
+		"{\"a\":.5}",
 	};
 	struct json_object *tree;
 	struct ship_event event;
