@@ -9,7 +9,7 @@
  * Sums: cursor - begin = delivered + dead + dropped + filtered, in the store at any moment, because
  * the five are written in one transaction. What a killed shipper had under way is sent again;
  * receivers that know ids (Elasticsearch, Kubernetes) take it once. */
-#include "ship/delivery.h"
+#include "ship/delivery_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,24 +19,11 @@
 
 #include "base/clock.h"
 #include "base/diag.h"
-#include "base/file.h"
 
-#define REPLY_MAX      (4u << 20)
 #define ROWS_PER_FETCH 4000
-#define SECRET_MAX     65536
 #define PAUSE_USEC     1000u
 
 static void work(struct delivery *delivery);
-
-int delivery_secret(const char *path, char **ret_text)
-{
-	size_t length;
-	int r = file_read(path, SECRET_MAX, ret_text, &length);
-
-	if (r == 0)
-		(*ret_text)[strcspn(*ret_text, "\r\n")] = '\0';
-	return r;
-}
 
 static struct store *store_of(const struct delivery *delivery)
 {
@@ -52,13 +39,13 @@ static void clear_items(struct delivery *delivery)
 	delivery->n_items = 0;
 }
 
-static void plan(struct delivery *delivery, uint64_t delay_usec)
+void delivery_plan(struct delivery *delivery, uint64_t delay_usec)
 {
 	(void)sd_event_source_set_time_relative(delivery->timer, delay_usec);
 	(void)sd_event_source_set_enabled(delivery->timer, SD_EVENT_ONESHOT);
 }
 
-static bool is_planned(const struct delivery *delivery)
+bool delivery_is_planned(const struct delivery *delivery)
 {
 	int enabled = SD_EVENT_OFF;
 
@@ -137,13 +124,32 @@ static int fetch(struct delivery *delivery)
 	return r < 0 ? r : delivery->end > delivery->books.cursor;
 }
 
+struct store_output delivery_counts(const struct delivery *delivery)
+{
+	struct store_output counts = delivery->books;
+
+	counts.delivered += delivery->batch.delivered;
+	counts.dead += delivery->batch.dead;
+	counts.dropped += delivery->batch.dropped;
+	counts.filtered += delivery->batch.filtered;
+	return counts;
+}
+
+uint64_t delivery_waiting(const struct delivery *delivery, uint64_t last)
+{
+	uint64_t end = delivery->end > delivery->books.cursor ? delivery->end
+							      : delivery->books.cursor;
+	uint64_t waiting = last > end ? last - end : 0;
+
+	for (size_t i = 0; i < delivery->n_items; i++)
+		waiting += !delivery->items[i].is_done;
+	return waiting;
+}
+
 static void add_batch(struct delivery *delivery)
 {
+	delivery->books = delivery_counts(delivery);
 	delivery->books.cursor = delivery->end;
-	delivery->books.delivered += delivery->batch.delivered;
-	delivery->books.dead += delivery->batch.dead;
-	delivery->books.dropped += delivery->batch.dropped;
-	delivery->books.filtered += delivery->batch.filtered;
 	delivery->batch = (struct store_output){};
 }
 
@@ -157,14 +163,14 @@ static void settle(struct delivery *delivery)
 		diag_ship_store(store_problem(store_of(delivery)));
 }
 
-static void item_done(struct delivery *delivery, struct delivery_item *item)
+void delivery_item_done(struct delivery *delivery, struct delivery_item *item)
 {
 	item->is_done = true;
 	delivery->batch.delivered++;
 	delivery->delivered_usec = clock_usec(CLOCK_REALTIME);
 }
 
-static void item_dead(struct delivery *delivery, struct delivery_item *item, const char *reason)
+void delivery_item_dead(struct delivery *delivery, struct delivery_item *item, const char *reason)
 {
 	item->is_done = true;
 	delivery->batch.dead++;
@@ -173,7 +179,7 @@ static void item_dead(struct delivery *delivery, struct delivery_item *item, con
 	diag_ship_dead(delivery->config->name, reason);
 }
 
-static void fail(struct delivery *delivery, const char *problem, uint64_t delay_usec)
+void delivery_fail(struct delivery *delivery, const char *problem, uint64_t delay_usec)
 {
 	if (!delivery->failed_since_usec) {
 		delivery->failed_since_usec = clock_usec(CLOCK_REALTIME);
@@ -182,10 +188,10 @@ static void fail(struct delivery *delivery, const char *problem, uint64_t delay_
 	snprintf(delivery->problem, sizeof(delivery->problem), "%s", problem);
 	delivery->attempt++;
 	delivery->retried++;
-	plan(delivery, delay_usec);
+	delivery_plan(delivery, delay_usec);
 }
 
-static void succeed(struct delivery *delivery)
+void delivery_succeed(struct delivery *delivery)
 {
 	if (delivery->failed_since_usec)
 		diag_ship_good(delivery->config->name);
@@ -194,7 +200,7 @@ static void succeed(struct delivery *delivery)
 	delivery->problem[0] = '\0';
 }
 
-static uint64_t backoff(const struct delivery *delivery)
+uint64_t delivery_backoff(const struct delivery *delivery)
 {
 	uint32_t random = 0;
 
@@ -213,241 +219,12 @@ static void write_items(struct delivery *delivery)
 			continue;
 		r = delivery->sink->write(delivery, &delivery->items[i]);
 		if (r == 0)
-			item_done(delivery, &delivery->items[i]);
+			delivery_item_done(delivery, &delivery->items[i]);
 	}
 	if (r < 0)
-		fail(delivery, strerror(-r), backoff(delivery));
+		delivery_fail(delivery, strerror(-r), delivery_backoff(delivery));
 	else
-		succeed(delivery);
-}
-
-/* ---- remote outputs */
-
-static struct outcome judge(struct delivery *delivery, const char *error)
-{
-	buffer_add_char(&delivery->received, '\0');
-	const struct reply reply = {
-		.error = delivery->received.is_broken ? "no memory for the reply" : error,
-		.status = delivery->status,
-		.retry_after = delivery->retry_after,
-		.body = delivery->received.bytes,
-		.length = delivery->received.length - 1,
-		.is_cut = delivery->is_cut,
-	};
-	for (size_t i = 0; i < delivery->n_sent; i++)
-		delivery->outcomes[i].what = OUTCOME_OK;
-	return delivery->sink->judge(&reply, delivery->n_sent, delivery->is_patch,
-				     delivery->outcomes);
-}
-
-/* Each item by what was said of it; 0 or the longest wait that was asked for, in *ret_retry why. */
-static unsigned apply_items(struct delivery *delivery, const struct outcome **ret_retry)
-{
-	unsigned wait = 0;
-
-	*ret_retry = NULL;
-	for (size_t i = 0; i < delivery->n_sent; i++) {
-		struct delivery_item *item = &delivery->items[delivery->sent[i]];
-		const struct outcome *outcome = &delivery->outcomes[i];
-		if (outcome->what == OUTCOME_OK) {
-			item_done(delivery, item);
-		} else if (outcome->what == OUTCOME_RETRY) {
-			*ret_retry = outcome;
-			wait = outcome->wait_seconds > wait ? outcome->wait_seconds : wait;
-		} else {
-			item_dead(delivery, item, outcome->reason);
-		}
-	}
-	return wait;
-}
-
-static void apply(struct delivery *delivery, const struct outcome *outcome)
-{
-	const struct outcome *retry = outcome;
-	unsigned wait = outcome->wait_seconds;
-
-	switch (outcome->what) {
-	case OUTCOME_OK:
-		wait = apply_items(delivery, &retry);
-		if (delivery->window < delivery->capacity)
-			delivery->window *= 2;
-		break;
-	case OUTCOME_RETRY: delivery->host++; break;
-	case OUTCOME_ANEW:
-		retry = NULL;
-		for (size_t i = 0; i < delivery->n_sent; i++)
-			delivery->items[delivery->sent[i]].is_anew = true;
-		break;
-	case OUTCOME_DROP:
-	case OUTCOME_SPLIT:
-		retry = NULL;
-		if (delivery->n_sent == 1)
-			item_dead(delivery, &delivery->items[delivery->sent[0]], outcome->reason);
-		delivery->window = delivery->n_sent > 1 ? delivery->n_sent / 2 : 1;
-		break;
-	}
-	if (retry)
-		fail(delivery, retry->reason, wait ? wait * 1000000ull : backoff(delivery));
-	else
-		succeed(delivery);
-}
-
-static void on_head(void *userdata, unsigned status, unsigned retry_after)
-{
-	struct delivery *delivery = userdata;
-
-	delivery->status = status;
-	delivery->retry_after = retry_after;
-}
-
-static int on_body(void *userdata, const char *bytes, size_t length)
-{
-	struct delivery *delivery = userdata;
-
-	if (delivery->received.length + length > REPLY_MAX) {
-		delivery->is_cut = true;
-		return 1;
-	}
-	buffer_add(&delivery->received, bytes, length);
-	return 0;
-}
-
-static void on_end(void *userdata, const char *error)
-{
-	struct delivery *delivery = userdata;
-
-	delivery->transfer = NULL;
-	struct outcome outcome = judge(delivery, error);
-	apply(delivery, &outcome);
-	if (!is_planned(delivery))
-		plan(delivery, 0);
-}
-
-/* The files of secrets and certificates are read each time: a new one needs no signal. */
-struct secrets {
-	char *password, *token, *authorities, *certificate, *key;
-};
-
-static void secrets_done(struct secrets *secrets)
-{
-	free(secrets->password);
-	free(secrets->token);
-	free(secrets->authorities);
-	free(secrets->certificate);
-	free(secrets->key);
-}
-
-static int read_pem(const char *path, char **ret_text)
-{
-	size_t length;
-
-	return path[0] ? file_read(path, 1u << 20, ret_text, &length) : 0;
-}
-
-static int read_secrets(const struct ship_output_config *config, struct secrets *secrets)
-{
-	int r = 0;
-
-	if (config->password_file[0])
-		r = delivery_secret(config->password_file, &secrets->password);
-	if (r == 0 && config->token_file[0])
-		r = delivery_secret(config->token_file, &secrets->token);
-	if (r == 0)
-		r = read_pem(config->ca_file, &secrets->authorities);
-	if (r == 0)
-		r = read_pem(config->certificate_file, &secrets->certificate);
-	if (r == 0)
-		r = read_pem(config->key_file, &secrets->key);
-	return r;
-}
-
-static int base_url(struct delivery *delivery, struct delivery_request *request)
-{
-	const struct ship_output_config *config = delivery->config;
-	char *secret = NULL;
-
-	if (config->urls.n_texts) {
-		snprintf(request->url, sizeof(request->url), "%s",
-			 config->urls.texts[delivery->host % config->urls.n_texts]);
-		return 0;
-	}
-	int r = delivery_secret(config->url_file, &secret);
-	if (r == 0)
-		snprintf(request->url, sizeof(request->url), "%s", secret);
-	free(secret);
-	return r;
-}
-
-static int start(struct delivery *delivery, struct delivery_request *request)
-{
-	const struct ship_output_config *config = delivery->config;
-	const struct http_handler handler = {delivery, on_head, on_body, on_end};
-	struct secrets secrets = {};
-	int r = read_secrets(config, &secrets);
-
-	for (size_t i = 0; i < config->headers.n_texts && request->http.n_headers < 20; i++)
-		request->header_list[request->http.n_headers++] = config->headers.texts[i];
-	request->http.headers = request->header_list;
-	request->http.url = request->url;
-	request->http.token = secrets.token;
-	request->http.user = config->user[0] ? config->user : NULL;
-	request->http.password = secrets.password;
-	request->http.authorities = secrets.authorities;
-	request->http.certificate = secrets.certificate;
-	request->http.key = secrets.key;
-	request->http.connect_seconds = config->timeout < 10 ? config->timeout : 10;
-	request->http.total_seconds = config->timeout;
-	buffer_clear(&delivery->received);
-	delivery->status = delivery->retry_after = 0;
-	delivery->is_cut = false;
-	delivery->is_patch = request->is_patch;
-	if (r == 0)
-		r = http_start(delivery->context->http, &request->http, &handler,
-			       &delivery->transfer);
-	secrets_done(&secrets);
-	return r;
-}
-
-/* The first `window` items that are not settled. */
-static size_t choose(struct delivery *delivery, struct delivery_item **chosen)
-{
-	delivery->n_sent = 0;
-	for (size_t i = 0; i < delivery->n_items && delivery->n_sent < delivery->window; i++) {
-		if (delivery->items[i].is_done)
-			continue;
-		chosen[delivery->n_sent] = &delivery->items[i];
-		delivery->sent[delivery->n_sent++] = i;
-	}
-	return delivery->n_sent;
-}
-
-static void send_items(struct delivery *delivery)
-{
-	struct delivery_item **chosen = calloc(delivery->capacity, sizeof(struct delivery_item *));
-	struct delivery_request *request = calloc(1, sizeof(*request));
-	int r = chosen && request ? 0 : -ENOMEM;
-
-	if (r == 0 && choose(delivery, chosen)) {
-		buffer_clear(&delivery->body);
-		buffer_clear(&delivery->zipped);
-		request->http.method = "POST";
-		r = base_url(delivery, request);
-		if (r == 0)
-			r = delivery->sink->build(delivery, chosen, delivery->n_sent, request);
-		if (r > 0) {
-			for (size_t i = 0; i < delivery->n_sent; i++)
-				chosen[i]->is_done = true;
-			delivery->batch.filtered += delivery->n_sent;
-			plan(delivery, 0);
-		} else if (r == 0) {
-			delivery->requests++;
-			r = start(delivery, request);
-		}
-	}
-	if (r < 0)
-		fail(delivery, strerror(-r), backoff(delivery));
-	free(chosen);
-	free(request);
+		delivery_succeed(delivery);
 }
 
 /* ---- the way of a batch */
@@ -484,23 +261,24 @@ static void work(struct delivery *delivery)
 	if (delivery->end <= delivery->books.cursor) {
 		int r = fetch(delivery);
 		if (r < 0)
-			fail(delivery, store_problem(store_of(delivery)), backoff(delivery));
+			delivery_fail(delivery, store_problem(store_of(delivery)),
+				      delivery_backoff(delivery));
 		if (r <= 0)
 			return;
 	}
 	if (is_settled(delivery)) { /* all of it was for others */
-		plan(delivery, 0);
+		delivery_plan(delivery, 0);
 		return;
 	}
 	uint64_t wait = limit_wait(delivery);
 	if (wait)
-		plan(delivery, wait);
+		delivery_plan(delivery, wait);
 	else if (delivery->sink->write)
 		write_items(delivery);
 	else
-		send_items(delivery);
-	if (!delivery->transfer && !is_planned(delivery))
-		plan(delivery, 0);
+		delivery_send(delivery);
+	if (!delivery->transfer && !delivery_is_planned(delivery))
+		delivery_plan(delivery, 0);
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -511,8 +289,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 void delivery_kick(struct delivery *delivery)
 {
-	if (!delivery->transfer && !is_planned(delivery))
-		plan(delivery, 0);
+	if (!delivery->transfer && !delivery_is_planned(delivery))
+		delivery_plan(delivery, 0);
 }
 
 void delivery_reopen(struct delivery *delivery)

@@ -93,6 +93,10 @@ struct delivery *delivery_free(struct delivery *delivery);
 /* There may be something new. */
 void delivery_kick(struct delivery *delivery);
 void delivery_reopen(struct delivery *delivery); /* SIGHUP */
+/* The books with what is settled of the batch. */
+struct store_output delivery_counts(const struct delivery *delivery);
+/* Of so many events of the store, those that wait for it. */
+uint64_t delivery_waiting(const struct delivery *delivery, uint64_t last);
 /* Events up to there are about to be deleted. */
 PF_MUST_CHECK int delivery_forget(struct delivery *delivery, uint64_t up_to);
 /* The store is about to be another one: what of it was not delivered is dropped. The books stay. */
