@@ -9,6 +9,8 @@
 #include "daemon/control.h"
 #include "podfence-config.h"
 
+#define REASONS_MAX 16
+
 /* NULL: nothing is wrong. */
 static const char *find_reason(const struct daemon *daemon, bool is_deny)
 {
@@ -62,6 +64,46 @@ static void add_coverage(struct json *json, const struct snapshot *snapshot)
 	json_object_end(json);
 }
 
+/* Endpoints that are not enforced by reason. ListEndpoints tells of each: reasons that name
+ * something (a device, a program) are one here, and so are those beyond the first few. */
+static void add_unresolved(struct json *json, const struct snapshot *snapshot)
+{
+	struct {
+		enum coverage coverage;
+		const char *reason;
+		uint64_t n;
+	} rows[REASONS_MAX] = {};
+	size_t n_rows = 0;
+
+	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++) {
+		const struct endpoint *endpoint = &snapshot->endpoints[i];
+		const char *reason = endpoint->reason_text || n_rows == REASONS_MAX - 2
+					     ? "other"
+					     : endpoint->reason;
+		size_t k = 0;
+		if (endpoint->coverage != COVERAGE_PENDING &&
+		    endpoint->coverage != COVERAGE_UNCOVERED)
+			continue;
+		while (k < n_rows && (rows[k].coverage != endpoint->coverage ||
+				      strcmp(rows[k].reason, reason) != 0))
+			k++;
+		rows[k].coverage = endpoint->coverage;
+		rows[k].reason = reason;
+		rows[k].n++;
+		n_rows += k == n_rows;
+	}
+	json_array_begin(json, "unresolved");
+	for (size_t k = 0; k < n_rows; k++) {
+		json_object_begin(json, NULL);
+		json_string(json, "coverage",
+			    rows[k].coverage == COVERAGE_PENDING ? "pending" : "uncovered");
+		json_string(json, "reason", rows[k].reason);
+		json_uint(json, "endpoints", rows[k].n);
+		json_object_end(json);
+	}
+	json_array_end(json);
+}
+
 static void add_network(struct json *json, const struct pf_prefix *prefix, const char *origin,
 			const char *source, const char *refused)
 {
@@ -108,6 +150,12 @@ static void add_transaction(struct json *json, const struct daemon *daemon)
 	json_uint(json, "generation", daemon->generation);
 	json_uint(json, "time_usec", daemon->changed_usec);
 	json_uint(json, "changes", daemon->n_changes);
+	json_uint(json, "refused", daemon->n_refused);
+	json_array_begin(json, "delays");
+	for (size_t i = 0; i <= DELAY_BOUNDS; i++)
+		json_uint(json, NULL, daemon->delays.counts[i]);
+	json_array_end(json);
+	json_uint(json, "delays_usec", daemon->delays.sum_usec);
 	json_string(json, "failure", daemon->failure[0] ? daemon->failure : NULL);
 	json_object_end(json);
 }
@@ -215,6 +263,7 @@ void control_status_numbers(struct json *json, const struct daemon *daemon)
 	json_string(json, "action",
 		    daemon->config->fallback.action == CONFIG_ACTION_REJECT ? "reject" : "drop");
 	add_coverage(json, daemon->snapshot);
+	add_unresolved(json, daemon->snapshot);
 	add_transaction(json, daemon);
 	add_api(json, daemon);
 	add_books(json, &daemon->stream);

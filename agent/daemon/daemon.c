@@ -230,8 +230,29 @@ static void keep_pace(struct daemon *daemon, uint64_t begun_usec)
 	daemon->next_look_usec = now + pace;
 }
 
+static void count_delay(struct delays *delays, uint64_t usec)
+{
+	static const uint64_t bounds[DELAY_BOUNDS] = {1000,  2000,  5000,   10000,
+						      20000, 50000, 100000, 1000000};
+	size_t i = 0;
+
+	while (i < DELAY_BOUNDS && usec > bounds[i])
+		i++;
+	delays->counts[i]++;
+	delays->sum_usec += usec;
+}
+
+/* A change that needs no other rules is none. */
+static void note_in_force(struct daemon *daemon, uint64_t changed_usec, uint64_t generation)
+{
+	if (changed_usec && generation != daemon->generation)
+		count_delay(&daemon->delays, clock_usec(CLOCK_MONOTONIC) - changed_usec);
+}
+
 static int work(struct daemon *daemon)
 {
+	uint64_t changed_usec = daemon->node_changed_usec, generation = daemon->generation;
+
 	if (daemon->must_read_config)
 		read_config(daemon);
 	if (daemon->api)
@@ -243,9 +264,14 @@ static int work(struct daemon *daemon)
 	bool is_listening = daemon->stream.nflog || !stream_open_nflog(daemon, daemon->config);
 	uint64_t begun = clock_usec(CLOCK_MONOTONIC);
 	int r = reconcile(daemon);
+	if (r >= 0) {
+		note_in_force(daemon, changed_usec, generation);
+		daemon->node_changed_usec = 0;
+	}
 	keep_pace(daemon, begun);
 	daemon->n_works++;
 	if (r < 0) {
+		daemon->n_refused++;
 		snprintf(daemon->failure, sizeof(daemon->failure),
 			 "the rules could not be changed, the old ones stay: %s", strerror(-r));
 		retry_later(daemon);
@@ -299,6 +325,8 @@ static int on_node(sd_event_source *source, int fd, uint32_t events, void *userd
 		diag_cannot("hear what changes on this node", r);
 	if (r != 0) {
 		uint64_t now = clock_usec(CLOCK_MONOTONIC);
+		if (!daemon->node_changed_usec)
+			daemon->node_changed_usec = now;
 		daemon_schedule(daemon,
 				now < daemon->next_look_usec ? daemon->next_look_usec - now : 0);
 	}

@@ -114,6 +114,13 @@ struct seam {
 	sd_event_source *listen_source, *reader_source, *state_source;
 };
 
+/* How many took at most 1, 2, 5, 10, 20, 50, 100, 1,000 ms, and longer. */
+#define DELAY_BOUNDS 8
+struct delays {
+	uint64_t counts[DELAY_BOUNDS + 1];
+	uint64_t sum_usec;
+};
+
 struct daemon {
 	const char *config_path;
 	struct config *config;
@@ -156,8 +163,11 @@ struct daemon {
 	unsigned retry_seconds;
 	uint64_t started_usec, changed_usec; /* CLOCK_REALTIME */
 	uint64_t n_changes;		     /* of the last transaction that had any */
-	uint64_t n_works;		     /* how often the rules were made, or could not be */
-	char failure[160];		     /* why the rules are not as they should be; "" */
+	uint64_t n_refused;		     /* transactions that failed */
+	uint64_t node_changed_usec; /* CLOCK_MONOTONIC, of what is not in force yet; 0: nothing */
+	struct delays delays;	    /* from a change of the node to its rules in force */
+	uint64_t n_works;	    /* how often the rules were made, or could not be */
+	char failure[160];	    /* why the rules are not as they should be; "" */
 	uint64_t pods_read_usec, next_look_usec; /* CLOCK_MONOTONIC */
 	uint64_t version_on_disk;		 /* of the cluster; 0: none */
 	sd_event_source *last_known_source;

@@ -15,6 +15,7 @@
 #include "podfence-config.h"
 #include "ship/ship.h"
 
+#define UNRESOLVED_MAX	 64
 #define STATE_FRESH_USEC 20000000u
 
 static bool is_series(const struct ship_series *series, const struct ship_event *event)
@@ -164,7 +165,7 @@ static uint64_t output_number(const struct ship *ship, const struct delivery *de
 	switch (which) {
 	case 0: return delivery->retried;
 	case 1: return delivery->requests;
-	case 2: return last > delivery->books.cursor ? last - delivery->books.cursor : 0;
+	case 2: return delivery_waiting(delivery, last);
 	case 3: return !delivery->problem[0];
 	default: return delivery->delivered_usec / 1000000u;
 	}
@@ -177,7 +178,7 @@ static void write_outputs(const struct ship *ship, struct buffer *text)
 	} rows[] = {
 		{"podfence_output_retries_total", "counter", "Deliveries that were put off."},
 		{"podfence_output_requests_total", "counter", "Requests that were made."},
-		{"podfence_output_lag_events", "gauge", "Events behind the output's cursor."},
+		{"podfence_output_lag_events", "gauge", "Events that wait for the output."},
 		{"podfence_output_up", "gauge", "1: the last delivery was taken."},
 		{"podfence_output_last_delivered_timestamp_seconds", "gauge",
 		 "When something was delivered last."},
@@ -193,9 +194,9 @@ static void write_outputs(const struct ship *ship, struct buffer *text)
 	}
 	head(text, "podfence_output_events_total", "counter", "Events by what became of them.");
 	for (size_t i = 0; i < ship->n_deliveries; i++) {
-		const struct store_output *books = &ship->deliveries[i]->books;
-		const uint64_t numbers[] = {books->delivered, books->dead, books->dropped,
-					    books->filtered};
+		const struct store_output books = delivery_counts(ship->deliveries[i]);
+		const uint64_t numbers[] = {books.delivered, books.dead, books.dropped,
+					    books.filtered};
 		for (int k = 0; k < 4; k++)
 			line(text,
 			     "podfence_output_events_total{output=\"%s\",outcome=\"%s\"} %" PRIu64,
@@ -254,13 +255,55 @@ static const struct agent_metric {
 	 "Of them, neither received nor known as lost."},
 	{"transaction.generation", "podfence_generation", "", "gauge",
 	 "Generation of the rules in force."},
-	{"transaction.changes", "podfence_transactions_total", "", "counter",
+	{"transaction.generation", "podfence_transactions_total", "", "counter",
 	 "Changes of the rules that the kernel took."},
+	{"transaction.refused", "podfence_transactions_refused_total", "", "counter",
+	 "Changes that failed."},
 	{"api.synced", "podfence_api_synced", "", "gauge",
 	 "1: the Kubernetes API was listed and is watched."},
 	{"control.calls", "podfence_control_calls_total", "", "counter",
 	 "Calls at the control socket."},
 };
+
+/* Bounds are those of the agent (DELAY_BOUNDS). */
+static void write_delays(const struct ship *ship, struct buffer *text)
+{
+	static const char *const bounds[] = {"0.001", "0.002", "0.005", "0.01", "0.02",
+					     "0.05",  "0.1",   "1",	"+Inf"};
+	struct json_object *counts = ship_find(ship->status, "transaction.delays");
+	uint64_t sum = 0;
+
+	if (!json_object_is_type(counts, json_type_array) ||
+	    json_object_array_length(counts) != sizeof(bounds) / sizeof(bounds[0]))
+		return;
+	head(text, "podfence_enforced_delay_seconds", "histogram",
+	     "From a change of the node to its rules in force.");
+	for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+		sum += json_object_get_uint64(json_object_array_get_idx(counts, i));
+		line(text, "podfence_enforced_delay_seconds_bucket{le=\"%s\"} %" PRIu64, bounds[i],
+		     sum);
+	}
+	line(text, "podfence_enforced_delay_seconds_sum %.6f",
+	     (double)ship_number(ship->status, "transaction.delays_usec") / 1e6);
+	line(text, "podfence_enforced_delay_seconds_count %" PRIu64, sum);
+}
+
+static void write_unresolved(const struct ship *ship, struct buffer *text)
+{
+	struct json_object *list = ship_find(ship->status, "unresolved");
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	head(text, "podfence_endpoints_unresolved", "gauge",
+	     "Endpoints that are pending or uncovered, by reason.");
+	for (size_t i = 0; i < n && i < UNRESOLVED_MAX; i++) {
+		struct json_object *row = json_object_array_get_idx(list, i);
+		char reason[2 * SHIP_LABEL_MAX * 2 + 1], coverage[sizeof(reason)];
+		label(ship_text(row, "reason"), reason);
+		label(ship_text(row, "coverage"), coverage);
+		line(text, "podfence_endpoints_unresolved{coverage=\"%s\",reason=\"%s\"} %" PRIu64,
+		     coverage, reason, ship_number(row, "endpoints"));
+	}
+}
 
 static void write_agent(const struct ship *ship, struct buffer *text)
 {
@@ -287,6 +330,10 @@ static void write_agent(const struct ship *ship, struct buffer *text)
 		single(text, "podfence_api_configured", "gauge",
 		       "1: the agent is to ask a Kubernetes API.",
 		       source[0] && strcmp(source, "none") != 0);
+	if (is_fresh) {
+		write_unresolved(ship, text);
+		write_delays(ship, text);
+	}
 	if (is_fresh)
 		single(text, "podfence_rules_failing", "gauge",
 		       "1: the kernel refused the last change, the old rules stay.",
