@@ -14,7 +14,7 @@ import urllib.parse
 
 import common  # noqa: F401
 import tap
-from agent import wait_until
+from agent import run_program, wait_until
 from certificates import Authority
 from receiver import Receiver
 from shipper import Seam, Shipper, check_sum, ecs_offences
@@ -251,6 +251,20 @@ def check_kill(check: tap.Tap, stage: Stage) -> None:
     check.equal(stage.shipper.query("PRAGMA integrity_check"), [("ok",)], "the store is whole")
 
 
+def check_alert_test(check: tap.Tap, stage: Stage) -> None:
+    """--alert-test beside the running shipper, whose store it leaves alone."""
+    config = str(stage.shipper.config)
+    stage.slack.taken.clear()
+    status, _, said = run_program("podfence-ship", "--config", config, "--alert-test", "slack")
+    check.equal((status, len(stage.slack.taken)), (0, 1), "--alert-test: one message", said)
+    check.check("this-is-a-test" in json.dumps(stage.slack.taken[0].json()), "that says it is one")
+    stage.ding.replies.append((200, b'{"errcode":310000,"errmsg":"sign not match"}'))
+    status, _, said = run_program("podfence-ship", "--config", config, "--alert-test", "ding")
+    check.equal((status, "sign not match" in said), (1, True), "refused: it says why", said)
+    status, _, said = run_program("podfence-ship", "--config", config, "--alert-test", "nobody")
+    check.equal((status, "no output is named nobody" in said), (1, True), "an unknown output", said)
+
+
 def check_ecs(check: tap.Tap, stage: Stage) -> None:
     for name, events in (("Elasticsearch", stage.documents().values()),
                          ("the webhook", stage.hook_events()), ("the file", file_lines(stage))):
@@ -272,6 +286,7 @@ def test(check: tap.Tap) -> None:
         check_file(check, stage)
         check_kill(check, stage)
         check_ecs(check, stage)
+        check_alert_test(check, stage)
         check.check(SECRET not in stage.shipper.said() and "t0ken" not in stage.shipper.said(),
                     "no secret is in the messages")
         check.equal(stage.shipper.stop(), 0, "ends well")
