@@ -39,6 +39,10 @@ struct culprit {
 	size_t n_holders;
 	bool has_user; /* of the socket */
 	uint32_t user;
+	/* Whom its socket is connected to, where that is not the packet's destination; family 0: nobody else.
+	 * Of a stream: what was meant before the destination was translated. */
+	struct pf_address peer;
+	uint16_t peer_port;
 	/* The container of the process or, where that is not known, of whoever made the socket; kind is
 	 * CGROUP_CONTAINER, or else nothing is known. */
 	struct cgroup_name container;
@@ -59,9 +63,6 @@ void culprit_common(struct process_facts *process, const struct process_facts *o
 
 struct culprit_query {
 	const struct pf_packet *packet;
-	/* The destination the sender meant, where it was translated since; family 0: the packet's. */
-	struct pf_address meant;
-	uint16_t meant_port;
 	uint64_t netns;		   /* inode number of the sender's network namespace; 0: our own */
 	pid_t pid;		   /* a process in it, with netns */
 	uint32_t device;	   /* ifindex in that namespace by which it left; 0: not known */
@@ -91,7 +92,7 @@ PF_MUST_CHECK int culprits_new(const struct culprit_options *options,
 			       struct culprits **ret_culprits);
 struct culprits *culprits_free(struct culprits *culprits);
 
-/* Never waits and takes at most a few milliseconds; asked too often it answers that it was. Borrowed until the
+/* Takes a few milliseconds at most, ten more where a namespace is entered for the first time on a busy machine; asked too often it answers that it was. Borrowed until the
  * next question. */
 const struct culprit *culprits_ask(struct culprits *culprits, const struct culprit_query *query);
 

@@ -30,7 +30,7 @@
 #include "base/clock.h"
 #include "privilege/privilege.h"
 
-#define PATIENCE_USEC 5000u
+#define PATIENCE_USEC 10000u
 
 /* Where the child has what it needs. */
 enum { CHANNEL = 3, HOME = 4, FIRST_OTHER = 5 };
@@ -247,4 +247,14 @@ int gate_socket(struct gate *gate, int netns, int *ret_socket)
 			r = r == 1 ? 0 : r < 0 ? r : -EPIPE;
 	}
 	return r;
+}
+
+void gate_drain(struct gate *gate)
+{
+	struct note answer;
+	int fd;
+
+	while (note_receive(gate->channel, MSG_DONTWAIT, &answer, &fd) == 1)
+		if (fd >= 0)
+			close(fd);
 }

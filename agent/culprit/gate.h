@@ -12,6 +12,9 @@ struct gate;
 PF_MUST_CHECK int gate_open(struct gate **ret_gate);
 struct gate *gate_free(struct gate *gate);
 
-/* A bound socket of NETLINK_SOCK_DIAG in the namespace behind this descriptor. Waits a few milliseconds at most:
+/* A bound socket of NETLINK_SOCK_DIAG in the namespace behind this descriptor. Waits 10 milliseconds at most:
  * -ETIMEDOUT. -EPIPE: the process is gone; else what setns() or socket() said. */
 PF_MUST_CHECK int gate_socket(struct gate *gate, int netns, int *ret_socket);
+
+/* Closes what came too late, which would hold its namespace. */
+void gate_drain(struct gate *gate);

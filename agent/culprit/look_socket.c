@@ -17,6 +17,8 @@
 #define ICMP_ECHO	 8
 #define ICMPV6_ECHO	 128
 #define PROTOCOL_UDPLITE 136
+#define TCP_SYN		 0x02
+#define TCP_ACK		 0x10
 
 void look_give_up(struct look *look, const char *why)
 {
@@ -34,14 +36,13 @@ static void wanted_make(struct look *look)
 {
 	const struct culprit_query *query = look->query;
 	const struct pf_packet *packet = query->packet;
-	bool is_meant = query->meant.family == packet->destination.family;
 
 	look->wanted = (struct wanted_socket){
 		.protocol = packet->protocol,
 		.local = packet->source,
-		.remote = is_meant ? query->meant : packet->destination,
+		.remote = packet->destination,
 		.local_port = packet->source_port,
-		.remote_port = is_meant ? query->meant_port : packet->destination_port,
+		.remote_port = packet->destination_port,
 		.has_uid = query->has_user,
 		.uid = query->user,
 	};
@@ -75,22 +76,16 @@ static void choose(struct look *look, size_t n)
 		look_give_up(look, "it has ended or closed the socket");
 	else if (look->n_sockets > 1)
 		look_give_up(look, "several sockets share the port");
+	else if (match == SOCKET_MATCH_PORT && look->sockets[0].remote.family) {
+		look->culprit->peer = look->sockets[0].remote;
+		look->culprit->peer_port = look->sockets[0].remote_port;
+	}
 }
 
-static void find_stream(struct look *look, struct sock_diag *diag)
-{
-	int r = sock_diag_find(diag, &look->wanted, look->query->device, &look->sockets[0]);
-
-	if (r == 0 || r == -ENOENT)
-		choose(look, r == 0);
-	else
-		look_give_up(look, sock_diag_failed(look, r));
-}
-
-static void find_datagram(struct look *look, struct sock_diag *diag)
+static void find_listed(struct look *look, struct sock_diag *diag, uint32_t states)
 {
 	size_t n;
-	int r = sock_diag_list(diag, &look->wanted, look->sockets, SOCKETS_MAX, &n);
+	int r = sock_diag_list(diag, &look->wanted, states, look->sockets, SOCKETS_MAX, &n);
 
 	if (r < 0)
 		look_give_up(look, sock_diag_failed(look, r));
@@ -98,6 +93,30 @@ static void find_datagram(struct look *look, struct sock_diag *diag)
 		look_give_up(look, "too many sockets share the port");
 	else
 		choose(look, n);
+}
+
+/* Those that can have sent it: a SYN only who is connecting. */
+static uint32_t stream_states(const struct pf_packet *packet)
+{
+	bool is_syn = packet->has_tcp_flags && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+
+	if (is_syn)
+		return 1u << SOCKET_SYN_SENT;
+	return ~(1u << SOCKET_LISTEN | 1u << SOCKET_TIME_WAIT | 1u << SOCKET_CLOSE |
+		 1u << SOCKET_NEW_SYN_RECV | 1u << SOCKET_SYN_SENT);
+}
+
+static void find_stream(struct look *look, struct sock_diag *diag)
+{
+	int r = sock_diag_find(diag, &look->wanted, look->query->device, &look->sockets[0]);
+
+	if (r < 0 && r != -ENOENT) {
+		look_give_up(look, sock_diag_failed(look, r));
+		return;
+	}
+	choose(look, r == 0);
+	if (!look->n_sockets)
+		find_listed(look, diag, stream_states(look->query->packet));
 }
 
 /* A table of /proc/net of the sender's namespace, or "" where it cannot be had. */
@@ -242,5 +261,5 @@ void look_find_sockets(struct look *look)
 	else if (packet->protocol == IPPROTO_TCP)
 		find_stream(look, diag);
 	else
-		find_datagram(look, diag);
+		find_listed(look, diag, SOCK_DIAG_ALL);
 }

@@ -26,7 +26,6 @@
 #include "node/netns.h"
 
 #define BUFFER_SIZE 32768
-#define ALL_STATES  0xffffffffu
 
 struct sock_diag {
 	struct mnl_socket *socket;
@@ -128,7 +127,7 @@ int sock_diag_find(struct sock_diag *diag, const struct wanted_socket *wanted, u
 	struct inet_diag_req_v2 request = {
 		.sdiag_family = wanted->local.family,
 		.sdiag_protocol = wanted->protocol,
-		.idiag_states = ALL_STATES,
+		.idiag_states = SOCK_DIAG_ALL,
 		.id.idiag_if = device,
 	};
 
@@ -155,6 +154,7 @@ int sock_diag_find(struct sock_diag *diag, const struct wanted_socket *wanted, u
 struct listing {
 	struct socket_facts *sockets;
 	size_t capacity, n;
+	uint32_t states;
 	bool is_done;
 };
 
@@ -180,7 +180,7 @@ static int list_family(struct sock_diag *diag, uint8_t family, const struct want
 	const struct inet_diag_req_v2 request = {
 		.sdiag_family = family,
 		.sdiag_protocol = wanted->protocol,
-		.idiag_states = ALL_STATES,
+		.idiag_states = listing->states,
 		.id = {.idiag_sport = htons(wanted->local_port),
 		       .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
 	};
@@ -199,10 +199,10 @@ static int list_family(struct sock_diag *diag, uint8_t family, const struct want
 	return r;
 }
 
-int sock_diag_list(struct sock_diag *diag, const struct wanted_socket *wanted,
+int sock_diag_list(struct sock_diag *diag, const struct wanted_socket *wanted, uint32_t states,
 		   struct socket_facts *sockets, size_t capacity, size_t *ret_n)
 {
-	struct listing listing = {.sockets = sockets, .capacity = capacity};
+	struct listing listing = {.sockets = sockets, .capacity = capacity, .states = states};
 	int r = list_family(diag, AF_INET6, wanted, &listing);
 
 	if (wanted->local.family == AF_INET && (r == 0 || r == -ENOENT))
@@ -264,6 +264,8 @@ static void drop(struct sock_diags *diags, size_t i)
 
 void sock_diags_keep(struct sock_diags *diags, const uint64_t *netnses, size_t n)
 {
+	if (diags->gate)
+		gate_drain(diags->gate);
 	for (size_t i = 0; i < SOCK_DIAGS_MAX; i++) {
 		bool is_kept = !diags->kept[i].netns || diags->kept[i].netns == OWN;
 		for (size_t k = 0; k < n && !is_kept; k++)

@@ -26,10 +26,13 @@ struct sock_diag *sock_diag_free(struct sock_diag *diag);
 PF_MUST_CHECK int sock_diag_find(struct sock_diag *diag, const struct wanted_socket *wanted,
 				 uint32_t device, struct socket_facts *ret_socket);
 
-/* Datagram sockets that are bound to the local port, whatever they are connected to. *ret_n may be more than
- * `capacity`, of which the rest is not in `sockets`. */
+/* Sockets of the protocol that are bound to the local port, whatever they are connected to, in one of these states
+ * (bits, by SOCKET_...). *ret_n may be more than `capacity`, of which the rest is not in `sockets`. The kernel goes through
+ * its whole table. */
+#define SOCK_DIAG_ALL 0xffffffffu
 PF_MUST_CHECK int sock_diag_list(struct sock_diag *diag, const struct wanted_socket *wanted,
-				 struct socket_facts *sockets, size_t capacity, size_t *ret_n);
+				 uint32_t states, struct socket_facts *sockets, size_t capacity,
+				 size_t *ret_n);
 
 /* What is kept open, by the inode number of the namespace: the SOCK_DIAGS_MAX that were used last. */
 #define SOCK_DIAGS_MAX 64

@@ -4,7 +4,8 @@
  * Sockets as the kernel tells of them, and which of them can have sent a packet.
  *
  * TCP is asked for by both ends, and the kernel answers with a listener where there is no connection: that one
- * did not send it. A datagram may come from any socket that is bound to its local port, a connected one
+ * did not send it. Where the destination was translated (DNAT) there is no connection with these ends either, but one from
+ * the same port to what the sender meant. A datagram may come from any socket that is bound to its local port, a connected one
  * included, which may name another destination in sendto(); one that is connected to this destination is
  * believed before the others. */
 #include "culprit/socket.h"
@@ -174,7 +175,7 @@ enum socket_match socket_match(const struct wanted_socket *wanted,
 	if (socket->remote_port == wanted->remote_port &&
 	    pf_address_equal(&socket->remote, &wanted->remote))
 		return SOCKET_MATCH_EXACT;
-	return is_tcp ? SOCKET_MATCH_NONE : SOCKET_MATCH_PORT;
+	return is_tcp && !socket->remote.family ? SOCKET_MATCH_NONE : SOCKET_MATCH_PORT;
 }
 
 size_t sockets_choose(const struct wanted_socket *wanted, struct socket_facts *sockets, size_t n,

@@ -24,12 +24,14 @@ struct socket_facts {
 	uint64_t cgroup; /* v2 id, of whoever created it */
 };
 
-enum { /* include/net/tcp_states.h */
-       SOCKET_ESTABLISHED = 1,
-       SOCKET_TIME_WAIT = 6,
-       SOCKET_CLOSE = 7,
-       SOCKET_LISTEN = 10,
-       SOCKET_NEW_SYN_RECV = 12,
+/* include/net/tcp_states.h */
+enum {
+	SOCKET_ESTABLISHED = 1,
+	SOCKET_SYN_SENT = 2,
+	SOCKET_TIME_WAIT = 6,
+	SOCKET_CLOSE = 7,
+	SOCKET_LISTEN = 10,
+	SOCKET_NEW_SYN_RECV = 12,
 };
 
 enum {
@@ -58,7 +60,9 @@ struct wanted_socket {
 
 enum socket_match {
 	SOCKET_MATCH_NONE,
-	SOCKET_MATCH_PORT, /* bound to the packet's local port, connected to nobody or somebody else */
+	/* Bound to the packet's local port, connected to nobody or somebody else. A stream goes to nobody else
+	 * than its peer: the destination was translated on the way. */
+	SOCKET_MATCH_PORT,
 	SOCKET_MATCH_EXACT, /* both ends */
 };
 

@@ -87,4 +87,12 @@ void event_process_podfence_add(struct json *json, const struct culprit *culprit
 	if (culprit->holder == CULPRIT_HOLDER_SHARED)
 		json_uint(json, "holders", culprit->n_holders);
 	json_object_end(json);
+	if (!culprit->peer.family)
+		return;
+	json_object_begin(json, "socket");
+	json_object_begin(json, "remote");
+	json_address(json, "ip", &culprit->peer);
+	json_uint(json, "port", culprit->peer_port);
+	json_object_end(json);
+	json_object_end(json);
 }

@@ -160,6 +160,8 @@ static void look_up(struct culprits *culprits, const struct worker *workers, con
 			.ethertype = 0x0800,
 			.protocol = IPPROTO_TCP,
 			.has_ports = true,
+			.has_tcp_flags = true,
+			.tcp_flags = 0x02,
 			.source_port = connect_anew(sender, order),
 			.destination_port = 443,
 		};

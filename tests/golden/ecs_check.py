@@ -56,6 +56,8 @@ EXTRA = {
     "podfence.flow.overflow": ("boolean", False),
     "podfence.process.attribution": ("keyword", False),
     "podfence.process.holders": ("long", False),
+    "podfence.socket.remote.ip": ("ip", False),
+    "podfence.socket.remote.port": ("long", False),
     "podfence.endpoint.kind": ("keyword", False),
     "podfence.endpoint.index": ("long", False),
     "podfence.endpoint.name": ("keyword", False),

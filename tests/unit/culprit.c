@@ -172,7 +172,11 @@ static const struct {
 	enum socket_match match;
 } matches[] = {
 	{"both ends", TCP, {POD, 40000, OUT, 443, 2}, SOCKET_MATCH_EXACT},
-	{"another destination", TCP, {POD, 40000, OUT, 80, 1}, SOCKET_MATCH_NONE},
+	{"another destination, before it was translated",
+	 TCP,
+	 {POD, 40000, "10.96.0.10", 80, 1},
+	 SOCKET_MATCH_PORT},
+	{"no destination", TCP, {POD, 40000, "", 0, 7}, SOCKET_MATCH_NONE},
 	{"a listener of the port", TCP, {"", 40000, "", 0, SOCKET_LISTEN}, SOCKET_MATCH_NONE},
 	{"connected datagrams", UDP, {POD, 40000, OUT, 443, 1}, SOCKET_MATCH_EXACT},
 	{"unconnected", UDP, {"", 40000, "", 0, 7}, SOCKET_MATCH_PORT},

@@ -240,7 +240,7 @@ static const struct {
 	{"culprit-shared",
 	 3,
 	 {CULPRIT_SOCKET_EXACT, CULPRIT_HOLDER_SHARED, .why = "", .process = {.name = "exporter"},
-	  .n_holders = 3,
+	  .n_holders = 3, .peer = {2, {10, 96, 0, 10}}, .peer_port = 80,
 	  .container = {.kind = CGROUP_CONTAINER, .container_id = "beef", .runtime = "cri-o"}}},
 	{"culprit-stranger", /* of no container the API has told of */
 	 0,
