@@ -89,6 +89,8 @@ const struct ship_key ship_output_keys[] = {
 	{"certificateFile", SHIP_PATH, OUT(certificate_file), 0, 0, "", NULL,
 	 "Our own certificate."},
 	{"keyFile", SHIP_PATH, OUT(key_file), 0, 0, "", NULL, "And its key."},
+	{"proxy", SHIP_STRING, OUT(proxy), 0, 512, "", NULL,
+	 "http://HOST:PORT of a proxy on the way; the environment's are not used."},
 	{"headers", SHIP_LIST, OUT(headers), 0, 16, "", NULL, "webhook: \"Name: value\"."},
 	{"streamNamespace", SHIP_STRING, OUT(stream), 1, 64, "default", NULL,
 	 "elasticsearch: of the data streams, logs-podfence.flow-NAMESPACE."},
@@ -318,6 +320,9 @@ static void check_output(struct reader *reader, const char *place,
 		say(reader, place, "is a file without path");
 	if (is_remote && !output->urls.n_texts && !output->url_file[0])
 		say(reader, place, "has neither urls nor urlFile");
+	if (output->proxy[0] && strncmp(output->proxy, "http://", 7) != 0 &&
+	    strncmp(output->proxy, "https://", 8) != 0)
+		say(reader, place, "proxy is neither http nor https");
 	if (!!output->certificate_file[0] != !!output->key_file[0])
 		say(reader, place, "has one of certificateFile and keyFile");
 	for (size_t i = 0; i < output->urls.n_texts; i++)

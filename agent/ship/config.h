@@ -55,7 +55,7 @@ struct ship_output_config {
 	struct ship_list headers;
 	char *stream; /* the data streams' namespace */
 	uint32_t batch_events, batch_bytes, gzip, timeout, per_minute;
-	char *keyword;
+	char *keyword, *proxy;
 };
 
 struct ship_config {

@@ -196,6 +196,7 @@ static int start(struct delivery *delivery, struct delivery_request *request)
 	request->http.token = secrets.token;
 	request->http.user = config->user[0] ? config->user : NULL;
 	request->http.password = secrets.password;
+	request->http.proxy = config->proxy[0] ? config->proxy : NULL;
 	request->http.authorities = secrets.authorities;
 	request->http.certificate = secrets.certificate;
 	request->http.key = secrets.key;

@@ -78,6 +78,14 @@ def check_secrets(check: tap.Tap, directory: pathlib.Path, shipper: Shipper, sea
     check_sum(check, shipper, "hook", "a secret that was away")
 
 
+def check_proxy(check: tap.Tap, shipper: Shipper, seam: Seam, proxy: Receiver) -> None:
+    seam.events(5)
+    shipper.wait_settled("far")
+    check.equal({request.path for request in proxy.taken}, {"http://192.0.2.1/in"},
+                "an output behind a proxy: asked for there")
+    check_sum(check, shipper, "far", "by a proxy")
+
+
 def test(check: tap.Tap) -> None:
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
@@ -86,14 +94,16 @@ def test(check: tap.Tap) -> None:
         authorities["other"].issue("client")
         (directory / "secret").write_text("first\n")
         receiver = Receiver(authorities["ca"].issue("old", days=-1), authorities["ca"].certificate)
-        hook, elsewhere = Receiver(), Receiver()
+        hook, elsewhere, proxy = Receiver(), Receiver(), Receiver()
         seam = Seam(directory / "seam.sock")
         shipper = Shipper(directory, [
             {"name": "tls", "kind": "elasticsearch", "urls": [receiver.url], "timeoutSeconds": 2,
              "caFile": str(directory / "ca.crt"), "certificateFile": str(directory / "client.crt"),
              "keyFile": str(directory / "client.key")},
             {"name": "hook", "kind": "webhook", "urls": [hook.url],
-             "secretFile": str(directory / "secret")}])
+             "secretFile": str(directory / "secret")},
+            {"name": "far", "kind": "webhook", "urls": ["http://192.0.2.1/in"],
+             "proxy": proxy.url}])
         shipper.start()
         seam.accept()
         check_tls(check, directory, shipper, seam, receiver, authorities)
@@ -101,8 +111,9 @@ def test(check: tap.Tap) -> None:
         hook.taken.clear()
         check_redirect(check, shipper, seam, hook, elsewhere)
         check_secrets(check, directory, shipper, seam, hook)
+        check_proxy(check, shipper, seam, proxy)
         check.equal(shipper.stop(), 0, "ends well")
-        for each in (receiver, hook, elsewhere):
+        for each in (receiver, hook, elsewhere, proxy):
             each.stop()
 
 

@@ -156,6 +156,8 @@ static void errors_are_said_with_their_place(void **state)
 		 "f: outputs[0]: streamNamespace is not of small letters, digits, '.' and '_'\n"},
 		{"outputs: [{name: a, kind: webhook, urls: ['http://x'], headers: [x]}]",
 		 "f: outputs[0]: headers[0] is not \"Name: value\"\n"},
+		{"outputs: [{name: a, kind: webhook, urls: ['http://x'], proxy: 'proxy:3128'}]",
+		 "f: outputs[0]: proxy is neither http nor https\n"},
 		{"metrics: {address: localhost}",
 		 "f: metrics.address: \"localhost\" is not an address\n"},
 		{"outputs: [{name: a, kind: file}, {name: b, kind: file}]",
