@@ -4,22 +4,33 @@
 are made, everything external is denied to them, what the configuration calls internal is not. The
 agent continues from there, and the skeleton never replaces an agent's rules."""
 import os
+import pathlib
+import re
+import subprocess
 
 import common  # noqa: F401
 import netns
 import tap
 import traffic
-from agent import run_program, yaml
+from agent import PATIENCE, program, yaml
 from lab import EXTERNAL, INTERNAL, OPEN_PORT, Lab, rules
+
+SOURCE = pathlib.Path(__file__).parents[2]
 
 
 def boot(lab: Lab, **sections: dict) -> tuple[int, str, str]:
+    """With the capabilities of its unit and no others."""
     config = lab.directory / "boot.yaml"
     settings = lab.settings()
     for section, values in sections.items():
         settings[section] = settings.get(section, {}) | values
     config.write_text(yaml(settings))
-    return run_program("podfence", "boot", "--config", str(config))
+    unit = (SOURCE / "systemd/podfence-boot.service.in").read_text()
+    bound = re.search(r"^CapabilityBoundingSet=(.+)", unit, re.M)[1].lower().replace("cap_", "")
+    done = subprocess.run(["setpriv", f"--bounding-set=-all,+{bound.replace(' ', ',+')}",
+                           program("podfence"), "boot", "--config", str(config)],
+                          capture_output=True, text=True, timeout=PATIENCE)
+    return done.returncode, done.stdout, done.stderr
 
 
 def tells_what_is_wrong(lab: Lab, check: tap.Tap) -> None:
@@ -37,6 +48,7 @@ def tells_what_is_wrong(lab: Lab, check: tap.Tap) -> None:
 def fences_what_starts(lab: Lab, check: tap.Tap) -> None:
     for root in lab.pod_roots:
         (lab.cgroups.root / root).rmdir()
+    lab.cgroups.root.chmod(0o555)  # as the kernel makes the root of the tree
     status, output, said = boot(lab)
     check.equal(status, 0, "boot: exit 0", said)
     check.equal(output, "2 cgroups made for pods to come\n"
