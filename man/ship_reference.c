@@ -123,9 +123,10 @@ static void print_sample(void)
 	for (size_t i = 0; i < n_ship_keys; i++) {
 		const struct ship_key *key = &ship_keys[i];
 		const char *dot = strchr(key->path, '.');
-		int n = dot ? (int)(dot - key->path) : 0;
-		if (!dot || strncmp(section, key->path, (size_t)n) != 0 || section[n]) {
-			snprintf(section, sizeof(section), "%.*s", n, key->path);
+		size_t n = dot ? (size_t)(dot - key->path) : 0;
+		if (!dot || strncmp(section, key->path, n) != 0 || section[n]) {
+			memcpy(section, key->path, n); /* keys are ours, and short */
+			section[n] = '\0';
 			printf(dot ? "\n%s:\n" : "\n", section);
 		}
 		print_comment(dot ? "  " : "", key);
