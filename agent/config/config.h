@@ -92,6 +92,7 @@ struct config {
 	} pods;
 	struct {
 		char *directory; /* policies.directory: manifests; "": none */
+		uint32_t confirm_seconds;
 	} policies;
 	struct {
 		enum config_mode mode;			/* default.mode: audit | deny | off */

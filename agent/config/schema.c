@@ -94,6 +94,13 @@ static const struct schema_key keys[] = {
 	 "NetworkPolicies, ClusterNetworkPolicies and Namespaces as files (*.yaml, *.yml, *.json), "
 	 "beside those of the API; read again when they change; empty: none. It may be missing.",
 	 NULL},
+	{"policies.confirmSeconds", SCHEMA_NUMBER, AT(policies.confirm_seconds), 0, 3600, "60",
+	 NULL,
+	 "Seconds after a change of policies or of this configuration in which the agent has to "
+	 "reach "
+	 "the API server again, if it did before; else what was before is in force again. 0: it is "
+	 "not looked at.",
+	 NULL},
 	{"default.mode", SCHEMA_ENUM, AT(fallback.mode), 0, 0, "audit", modes,
 	 "What external destinations meet: audit records and lets pass, deny stops, off leaves it "
 	 "to policies.",

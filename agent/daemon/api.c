@@ -26,6 +26,7 @@
 #define ACCOUNT_DIRECTORY "/var/run/secrets/kubernetes.io/serviceaccount"
 #define CONNECT_SECONDS	  10
 #define PAGE_ITEMS	  500
+#define PROBE_SECONDS	  3
 #define WATCH_SECONDS	  300
 
 struct resource {
@@ -73,6 +74,10 @@ struct api {
 	struct source sources[N_RESOURCES];
 	struct report report;
 	uint64_t version_acted_on;
+	struct http_transfer *probe;
+	void (*probe_fn)(void *userdata, bool is_reached);
+	void *probe_userdata;
+	bool is_probe_answered;
 	char said[320]; /* the problem that was told last; "": none */
 	bool was_good;
 };
@@ -339,6 +344,7 @@ struct api *api_free(struct api *api)
 		sd_event_source_disable_unref(api->sources[i].timer);
 		reflector_free(api->sources[i].reflector);
 	}
+	http_cancel(api->probe);
 	http_client_free(api->client);
 	access_free(api->access);
 	report_done(&api->report);
@@ -354,6 +360,53 @@ const char *api_server(const struct api *api)
 const char *api_problem(const struct api *api)
 {
 	return api->said;
+}
+
+bool api_is_good(const struct api *api)
+{
+	return api->was_good;
+}
+
+static void on_probe_head(void *userdata, unsigned status, unsigned retry_after)
+{
+	((struct api *)userdata)->is_probe_answered = true;
+}
+
+static int on_probe_body(void *userdata, const char *bytes, size_t length)
+{
+	return 1; /* enough */
+}
+
+static void on_probe_end(void *userdata, const char *error)
+{
+	struct api *api = userdata;
+
+	api->probe = NULL;
+	api->probe_fn(api->probe_userdata, api->is_probe_answered);
+}
+
+int api_probe(struct api *api, void (*fn)(void *userdata, bool is_reached), void *userdata)
+{
+	struct http_request request = {
+		.method = "GET",
+		.connect_seconds = PROBE_SECONDS,
+		.total_seconds = PROBE_SECONDS,
+	};
+	const struct http_handler handler = {api, on_probe_head, on_probe_body, on_probe_end};
+	char *url;
+
+	api->probe = http_cancel(api->probe);
+	api->probe_fn = fn;
+	api->probe_userdata = userdata;
+	api->is_probe_answered = false;
+	if (!fn)
+		return 0;
+	int r = access_apply(api->access, "/version", &request, &url);
+	if (r < 0)
+		return r;
+	r = http_start(api->client, &request, &handler, &api->probe);
+	free(url);
+	return r;
 }
 
 bool api_is_synced(const struct api *api)

@@ -18,6 +18,8 @@ static const char *find_reason(const struct daemon *daemon, bool is_deny)
 		return "no rules of this agent are in force yet";
 	if (daemon->failure[0])
 		return daemon->failure;
+	if (confirm_problem(daemon))
+		return confirm_problem(daemon);
 	if (!is_deny)
 		return "default.mode is audit: what would be denied is let pass and recorded";
 	if (!daemon->stream.nflog)

@@ -49,20 +49,6 @@ static uint64_t now_usec(const struct daemon *daemon)
 	return now;
 }
 
-static char *find_node_name(const struct config *config)
-{
-	const char *name = config->node.name[0] ? config->node.name : getenv("NODE_NAME");
-	char host[256] = "";
-
-	if (name && name[0])
-		return strdup(name);
-	if (gethostname(host, sizeof(host) - 1) < 0)
-		return NULL;
-	for (char *c = host; *c; c++)
-		*c = (char)tolower((unsigned char)*c);
-	return strdup(host);
-}
-
 static bool has_pending(const struct snapshot *snapshot)
 {
 	for (size_t i = 0; snapshot && i < snapshot->n_endpoints; i++)
@@ -81,125 +67,12 @@ static void retry_later(struct daemon *daemon)
 
 static int on_node(sd_event_source *source, int fd, uint32_t events, void *userdata);
 
-static int watch_node(struct daemon *daemon)
+int daemon_watch_node(struct daemon *daemon)
 {
 	daemon->node_source = sd_event_source_disable_unref(daemon->node_source);
 	int r = sd_event_add_io(daemon->loop, &daemon->node_source, node_fd(daemon->node), EPOLLIN,
 				on_node, daemon);
 	return r < 0 ? r : sd_event_source_set_priority(daemon->node_source, PRIORITY_NODE);
-}
-
-/* What a configuration needs before it can be taken over. */
-struct successor {
-	struct config *config;
-	struct node *node;
-	struct cluster *cluster; /* these two NULL: kubernetes.source is none */
-	struct api *api;
-	char *node_name;
-};
-
-static void successor_done(struct successor *successor)
-{
-	config_free(successor->config);
-	node_free(successor->node);
-	api_free(successor->api);
-	cluster_free(successor->cluster);
-	free(successor->node_name);
-}
-
-/* What is known of this node stays known, whoever is asked from now on. */
-static int successor_open_api(struct daemon *daemon, struct report *report, struct successor *next)
-{
-	struct cluster *cluster = daemon->cluster;
-	int r = 0;
-
-	if (next->config->kubernetes.source == CONFIG_SOURCE_NONE)
-		return 0;
-	if (!cluster || strcmp(cluster_node(cluster), next->node_name) != 0) {
-		r = cluster_new(next->node_name, &next->cluster);
-		if (r == 0 && daemon->pods)
-			r = cluster_know_pods(next->cluster, daemon->pods);
-		cluster = next->cluster;
-	}
-	return r < 0 ? r : api_open(daemon, next->config, cluster, report, &next->api);
-}
-
-/* Whatever can fail; NFLOG is the last, because it is what cannot be had twice. */
-static int successor_prepare(struct daemon *daemon, struct report *report, struct successor *next)
-{
-	int r = config_read(daemon->config_path, report, &next->config);
-
-	if (r != 0)
-		return r;
-	next->node_name = find_node_name(next->config);
-	if (!next->node_name)
-		return -ENOMEM;
-	r = reconcile_open_node(next->config, &next->node);
-	if (r == 0)
-		r = successor_open_api(daemon, report, next);
-	return r != 0 ? r : stream_change_nflog(daemon, next->config);
-}
-
-static void take_over(struct daemon *daemon, struct successor *next)
-{
-	bool keeps_cluster = next->api && !next->cluster;
-	struct successor before = {
-		.config = daemon->config,
-		.node = daemon->node,
-		.cluster = keeps_cluster ? NULL : daemon->cluster,
-		.api = daemon->api,
-		.node_name = daemon->node_name,
-	};
-	int r;
-
-	daemon->config = next->config;
-	daemon->node = next->node;
-	daemon->api = next->api;
-	if (!keeps_cluster) {
-		daemon->cluster = next->cluster;
-		daemon->version_on_disk = 0;
-	}
-	daemon->node_name = next->node_name;
-	*next = before; /* to be freed */
-	daemon->config_version++;
-	daemon->rulebook.nat64 = &daemon->config->network.nat64;
-	daemon->stream.context.cluster_name = daemon->config->events.cluster_name;
-	daemon->stream.context.node_name = daemon->node_name;
-	daemon->must_read_pods = true;
-	daemon->policies.must_read = true;
-	daemon->must_derive = true;
-	daemon->must_say_missing_uplinks = true;
-	r = watch_node(daemon);
-	if (r < 0)
-		diag_cannot("watch this node", r);
-	r = pod_file_watch(daemon);
-	if (r < 0)
-		diag_cannot("watch the pods file", r);
-	r = policy_files_watch(daemon);
-	if (r < 0)
-		diag_cannot("watch policies.directory", r);
-	control_change(daemon, next->config);
-	culprit_change(daemon, next->config);
-	seam_change(daemon, next->config);
-}
-
-/* A configuration that cannot be used changes nothing. */
-static void read_config(struct daemon *daemon)
-{
-	struct successor next = {};
-	struct report report;
-
-	daemon->must_read_config = false;
-	report_init(&report);
-	if (successor_prepare(daemon, &report, &next) != 0) {
-		diag_config_refused(&report);
-	} else {
-		diag_access_warnings(&report);
-		take_over(daemon, &next);
-		diag_config_reloaded(daemon->config_path);
-	}
-	report_done(&report);
-	successor_done(&next);
 }
 
 /* What the API says now; where it has not been heard yet, what was known before. */
@@ -254,7 +127,7 @@ static int work(struct daemon *daemon)
 	uint64_t changed_usec = daemon->node_changed_usec, generation = daemon->generation;
 
 	if (daemon->must_read_config)
-		read_config(daemon);
+		reload_config(daemon);
 	if (daemon->api)
 		take_pods(daemon);
 	else if (daemon->must_read_pods)
@@ -397,7 +270,7 @@ static int add_sources(struct daemon *daemon)
 	if (r >= 0)
 		r = tamper_watch(daemon);
 	if (r >= 0)
-		r = watch_node(daemon);
+		r = daemon_watch_node(daemon);
 	if (r >= 0)
 		r = pod_file_watch(daemon);
 	if (r >= 0)
@@ -440,7 +313,7 @@ static int start(struct daemon *daemon)
 	r = privileges_settle();
 	if (r < 0)
 		return r;
-	daemon->node_name = find_node_name(daemon->config);
+	daemon->node_name = reload_node_name(daemon->config);
 	r = daemon->node_name ? sd_event_new(&daemon->loop) : -ENOMEM;
 	if (r >= 0)
 		r = reconcile_open_node(daemon->config, &daemon->node);
@@ -498,6 +371,7 @@ static void stop(struct daemon *daemon)
 	sd_event_source_disable_unref(daemon->signal_sources[1]);
 	if (daemon->pods_watch >= 0)
 		close(daemon->pods_watch);
+	confirm_done(daemon);
 	policies_done(daemon);
 	last_known_done(daemon);
 	api_free(daemon->api);

@@ -80,7 +80,8 @@ struct ledger {
 struct policies {
 	struct manifest_set *files; /* with what is last good; NULL: not read yet */
 	uint64_t files_version;
-	struct policy_list *list;	   /* of both */
+	struct policy_list *list;   /* of both */
+	struct policy_list *chosen; /* to be in force: `list`, or what confirm.c went back to */
 	struct namespace_list *namespaces; /* of both, and of the pods */
 	/* What these two were made of. */
 	bool is_made;
@@ -100,6 +101,23 @@ struct quarantines {
 	struct quarantine_list list;
 	bool is_kept; /* the file says the same */
 	sd_event_source *timer;
+};
+
+/* Whether the agent still reaches the API server after a change (confirm.c). */
+enum confirm_stage { CONFIRM_SETTLED, CONFIRM_UNSURE, CONFIRM_BACK };
+
+struct confirm {
+	enum confirm_stage stage;
+	struct policy_list
+		*policies; /* in force when it was reached last: what we would go back to */
+	struct config
+		*config; /* unsure: the same, where it was another; back: the one that is refused */
+	struct policy_list *refused; /* while this is the set, `policies` is in force; NULL: none */
+	struct policy_list *seen;    /* in force now, with this configuration */
+	uint64_t version;
+	bool was_good;		/* the server was reached before the configuration changed */
+	bool is_config_refused; /* that of the file: the one before is in force */
+	sd_event_source *deadline, *again;
 };
 
 struct control_server;
@@ -134,6 +152,7 @@ struct daemon {
 	struct network_list *networks; /* derived; NULL: none */
 	uint64_t networks_version;     /* of the cluster they are derived from */
 	struct policies policies;
+	struct confirm confirm;
 	struct detours detours;
 	uint64_t detours_version; /* of the configuration they were judged by; 0: none */
 	bool were_detours_hidden, was_tcx_hidden;
@@ -195,8 +214,29 @@ PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
 			   struct cluster *cluster, struct report *report, struct api **ret_api);
 struct api *api_free(struct api *api);
 bool api_is_synced(const struct api *api);
+bool api_is_good(const struct api *api); /* synced, and nothing went wrong since */
+/* Asks the server anything; fn hears once whether it answered. An earlier question is forgotten. fn NULL: asks
+ * nothing. */
+int api_probe(struct api *api, void (*fn)(void *userdata, bool is_reached), void *userdata);
 const char *api_server(const struct api *api);
 const char *api_problem(const struct api *api); /* ""; what was told last */
+
+/* reload.c. The configuration's own name of the node, $NODE_NAME or the host's; to be freed. */
+char *reload_node_name(const struct config *config);
+void reload_config(struct daemon *daemon); /* from its file; what is wrong is said */
+/* Takes config over, also when it fails: then it is freed and nothing has changed. ret_before: the caller's. */
+PF_MUST_CHECK int reload_to(struct daemon *daemon, struct config *config, struct report *report,
+			    struct config **ret_before);
+int daemon_watch_node(struct daemon *daemon);
+
+/* confirm.c. After a configuration took the place of `before`, which is handed over. */
+void confirm_config(struct daemon *daemon, struct config *before, bool was_good);
+/* The policies to be in force: these, or where these were refused those before. */
+struct policy_list *confirm_choose(struct daemon *daemon, struct policy_list *now);
+/* These are in force now. */
+void confirm_follow(struct daemon *daemon, struct policy_list *policies, bool are_rules_others);
+const char *confirm_problem(const struct daemon *daemon); /* NULL: none */
+void confirm_done(struct daemon *daemon);
 
 /* networks.c: what is internal without being listed */
 PF_MUST_CHECK int networks_derive(struct daemon *daemon);

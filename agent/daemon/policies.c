@@ -178,7 +178,8 @@ int policies_now(struct daemon *daemon, struct policies_now *ret_now)
 		return r;
 	}
 	remember(daemon, list, namespaces);
-	*ret_now = (struct policies_now){policies->list, policies->namespaces};
+	policies->chosen = confirm_choose(daemon, policies->list);
+	*ret_now = (struct policies_now){policies->chosen, policies->namespaces};
 	return 0;
 }
 

@@ -276,5 +276,6 @@ int reconcile(struct daemon *daemon)
 		return r;
 	}
 	take_over(daemon, snapshot, decisions, n_steps);
+	confirm_follow(daemon, daemon->policies.chosen, n_steps > 0);
 	return 0;
 }

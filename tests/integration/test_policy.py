@@ -191,4 +191,5 @@ def test(check: tap.Tap) -> None:
         check.equal(agent.stop(), 0, "ends well")
 
 
-tap.main(test)
+if __name__ == "__main__":
+    tap.main(test)

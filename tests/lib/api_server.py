@@ -186,9 +186,10 @@ class ApiServer:
         self.changed = threading.Condition(self.lock)
         self.requests: list[str] = []
         self.script: list[Any] = []
+        self.is_mute = False  # to /version, which an agent asks to see whether it is reached
         self.cuts = 0  # how often all watches were cut
         self.server: Server | None = None
-        self.port = 0
+        self.address, self.port = "127.0.0.1", 0
         self.is_stopped = threading.Event()
         make_certificates(directory)
 
@@ -197,7 +198,7 @@ class ApiServer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.directory / "server.crt", self.directory / "server.key")
         Server.allow_reuse_address = True
-        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server = Server((self.address, self.port), Handler)
         self.server.api = self
         self.port = self.server.server_address[1]
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
@@ -219,6 +220,8 @@ class ApiServer:
     def note(self, path: str) -> Any:
         with self.lock:
             self.requests.append(path)
+            if self.is_mute and path == "/version":
+                return "hang"
             is_scripted = self.script and path.startswith("/api/v1/pods")
             return self.script.pop(0) if is_scripted else None
 

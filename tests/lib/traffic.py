@@ -179,6 +179,35 @@ def accept(listener: str, name: str, timeout: float = 3.0) -> str:
         return "timeout"
 
 
+def relay(port: int, address: str, target: int) -> None:
+    """Carries connections to 127.0.0.1:port on to another server, until this process ends."""
+    listener = socket.create_server(("127.0.0.1", port))
+
+    def carry(here: socket.socket, there: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := here.recv(65536):
+                there.sendall(data)
+        for one in (here, there):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def serve(client: socket.socket) -> None:
+        try:
+            server = socket.create_connection((address, target), 5)
+        except OSError:
+            client.close()
+            return
+        server.settimeout(None)
+        threading.Thread(target=carry, args=(server, client), daemon=True).start()
+        carry(client, server)
+
+    def accept_all() -> None:
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept_all, daemon=True).start()
+
+
 def close(name: str) -> None:
     sockets.pop(name).close()
 
