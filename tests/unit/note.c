@@ -191,8 +191,8 @@ static void what_has_no_object(void **state)
 		"{\"kubernetes\":{\"namespace\":\"n\"}}",
 		"{\"kubernetes\":{\"namespace\":\"../x\",\"pod\":{\"name\":\"p\"}}}",
 		"{\"kubernetes\":{\"namespace\":\"n\",\"pod\":{\"name\":\"a/b\"}}}",
-		"{\"kubernetes\":{\"namespace\":\"n\",\"pod\":{\"name\":\"p\"}},\"podfence\":{"
-		"\"alert\":{\"state\":\"resolved\"}}}",
+		("{\"kubernetes\":{\"namespace\":\"n\",\"pod\":{\"name\":\"p\"}},\"podfence\":{"
+		 "\"alert\":{\"state\":\"resolved\"}}}"),
 	};
 	struct buffer body = BUFFER_INIT;
 	struct note_kubernetes note;
