@@ -122,7 +122,7 @@ static void join(const struct cgroup_tree *tree, pid_t pid)
 
 static uint16_t connect_anew(const struct worker *worker, char order)
 {
-	uint16_t port;
+	uint16_t port = 0;
 
 	if (write(worker->control, &order, 1) != 1 ||
 	    read(worker->control, &port, sizeof(port)) != sizeof(port))
