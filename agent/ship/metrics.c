@@ -114,6 +114,14 @@ static void write_flows(const struct ship *ship, struct buffer *text)
 	}
 }
 
+/* Lines that are in the transaction, and may be lost with it. */
+static uint64_t pending_lines(const struct ship *ship)
+{
+	uint64_t events = ship->store ? store_last(ship->store) - store_committed(ship->store) : 0;
+
+	return events > ship->n_own ? events - ship->n_own : 0;
+}
+
 static void write_lines(const struct ship *ship, struct buffer *text)
 {
 	const struct ship_counts *counts = &ship->counts;
@@ -122,7 +130,7 @@ static void write_lines(const struct ship *ship, struct buffer *text)
 	     "Event lines of the agent by what became of "
 	     "them.");
 	line(text, "podfence_ship_lines_total{outcome=\"stored\"} %" PRIu64,
-	     counts->lines - counts->refused - counts->lost_store);
+	     counts->lines - counts->refused - counts->lost_store - pending_lines(ship));
 	line(text, "podfence_ship_lines_total{outcome=\"refused\"} %" PRIu64, counts->refused);
 	line(text, "podfence_ship_lines_total{outcome=\"lost-before\"} %" PRIu64,
 	     counts->lost_before);

@@ -29,7 +29,7 @@
 #define COMMIT_EVENTS	4000
 #define STRANGE_USEC	86400000000ull
 #define TICK_USEC	1000000u
-#define TRIMS_PER_TICK	8
+#define TRIMS_AT_ONCE	8
 #define PRIORITY_COMMIT (-10)
 
 static uint64_t now_monotonic(void)
@@ -38,6 +38,7 @@ static uint64_t now_monotonic(void)
 }
 
 static void restart_store(struct ship *ship);
+static void trim(struct ship *ship);
 
 void ship_commit(struct ship *ship)
 {
@@ -48,7 +49,9 @@ void ship_commit(struct ship *ship)
 	if (ship->intake.agent[0] && ship->n_uncommitted &&
 	    store_seam_set(ship->store, ship->intake.agent, ship->intake.received) < 0)
 		diag_ship_store(store_problem(ship->store));
+	bool is_good = store_is_writing(ship->store) && !ship->has_lost_line;
 	int r = store_commit(ship->store, &lost);
+	ship->has_lost_line = false;
 	ship->counts.lost_store += lost > ship->n_own ? lost - ship->n_own : 0;
 	ship->n_uncommitted = ship->n_own = 0;
 	if (r < 0) {
@@ -60,7 +63,8 @@ void ship_commit(struct ship *ship)
 			restart_store(ship);
 		return;
 	}
-	ship->store_problem[0] = '\0';
+	if (is_good) /* to commit nothing proves nothing */
+		ship->store_problem[0] = '\0';
 	for (size_t i = 0; i < ship->n_deliveries; i++)
 		delivery_kick(ship->deliveries[i]);
 }
@@ -70,9 +74,11 @@ static bool add_line(struct ship *ship, const struct ship_event *event, const ch
 {
 	int r = ship->store ? store_add(ship->store, event, line, length) : -ENOENT;
 
-	if (r < 0)
+	if (r < 0) {
+		ship->has_lost_line = true;
 		snprintf(ship->store_problem, sizeof(ship->store_problem), "%s",
 			 ship->store ? store_problem(ship->store) : "there is none");
+	}
 	ship->n_uncommitted++;
 	return r == 0;
 }
@@ -110,8 +116,10 @@ void ship_take_event(struct ship *ship, const struct ship_event *event, struct j
 	ship->counts.lost_store += !add_line(ship, &timed, line, length);
 	if (alerts_see(ship->alerts, &timed, tree, &now, &ship->line) == 1)
 		add_own(ship, &ship->line);
-	if (ship->n_uncommitted >= COMMIT_EVENTS)
+	if (ship->n_uncommitted >= COMMIT_EVENTS) {
 		ship_commit(ship);
+		trim(ship);
+	}
 }
 
 void ship_take_state(struct ship *ship, struct json_object *tree)
@@ -209,7 +217,7 @@ static void restart_store(struct ship *ship)
 
 static void trim(struct ship *ship)
 {
-	for (int i = 0; i < TRIMS_PER_TICK && ship->store; i++) {
+	for (int i = 0; i < TRIMS_AT_ONCE && ship->store; i++) {
 		uint64_t first = store_first(ship->store);
 		uint64_t now = steady_now(&ship->steady, clock_usec(CLOCK_REALTIME),
 					  now_monotonic());
@@ -235,6 +243,7 @@ static int on_commit(sd_event_source *source, uint64_t usec, void *userdata)
 	struct ship *ship = userdata;
 
 	ship_commit(ship);
+	trim(ship);
 	(void)sd_event_source_set_time_relative(source, COMMIT_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
@@ -254,7 +263,6 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		restart_store(ship);
 	}
 	ship_commit(ship);
-	trim(ship);
 	(void)sd_event_source_set_time_relative(source, TICK_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

@@ -77,6 +77,7 @@ struct ship {
 	struct buffer line;
 	sd_event_source *commit_timer, *tick, *hangup;
 	struct ship_http *server;
+	bool has_lost_line; /* since the last commit */
 	char store_problem[160];
 };
 

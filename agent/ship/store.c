@@ -158,6 +158,11 @@ int store_commit(struct store *store, uint64_t *ret_lost)
 	return r;
 }
 
+bool store_is_writing(const struct store *store)
+{
+	return store->is_in_transaction;
+}
+
 static int read_ends(struct store *store)
 {
 	sqlite3_stmt *statement = store_statement(store, STORE_ENDS);

@@ -65,6 +65,9 @@ PF_MUST_CHECK int store_seam_set(struct store *store, const char *agent, uint64_
 PF_MUST_CHECK int store_count(struct store *store, const char *name, uint64_t more);
 PF_MUST_CHECK int store_commit(struct store *store, uint64_t *ret_lost);
 
+/* There is something to commit. */
+bool store_is_writing(const struct store *store);
+
 uint64_t store_last(const struct store *store); /* seq of the newest, 0: none ever */
 uint64_t store_committed(const struct store *store);
 uint64_t store_first(const struct store *store);
