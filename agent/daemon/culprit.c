@@ -87,7 +87,8 @@ static const char *path_of(const struct endpoint *endpoint)
 	return endpoint && endpoint->sandbox ? endpoint->sandbox->path : "";
 }
 
-const struct culprit *culprit_of(struct daemon *daemon, const struct event *event)
+const struct culprit *culprit_of(struct daemon *daemon, const struct snapshot *snapshot,
+				 const struct event *event)
 {
 	const struct endpoint *endpoint = event->endpoint;
 	bool is_ip = event->has_packet && event->packet.destination.family &&
@@ -100,13 +101,12 @@ const struct culprit *culprit_of(struct daemon *daemon, const struct event *even
 		.time_usec = event->time_usec,
 	};
 
-	if (!daemon->culprits || !daemon->snapshot || !is_ip ||
-	    rule_facts(event->meaning.rule)->is_inbound)
+	if (!daemon->culprits || !snapshot || !is_ip || rule_facts(event->meaning.rule)->is_inbound)
 		return NULL;
 	if (event->record->hook == NF_INET_LOCAL_OUT ||
 	    (endpoint && endpoint->kind != ENDPOINT_POD))
 		query.device = event->record->link_out;
-	else if (!endpoint || !place_of_pod(event, daemon->snapshot->view, &query))
+	else if (!endpoint || !place_of_pod(event, snapshot->view, &query))
 		return NULL;
 	return culprits_ask(daemon->culprits, &query);
 }

@@ -378,6 +378,7 @@ static void stop(struct daemon *daemon)
 	cluster_free(daemon->cluster);
 	decisions_free(daemon->decisions);
 	own_policies_done(&daemon->own);
+	history_done(&daemon->history);
 	snapshot_free(daemon->snapshot);
 	network_list_free(daemon->networks);
 	detours_done(&daemon->detours);

@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "culprit/culprit.h"
 #include "daemon/fence.h"
+#include "daemon/history.h"
 #include "event/agent_event.h"
 #include "event/event.h"
 #include "event/output.h"
@@ -157,6 +158,7 @@ struct daemon {
 	uint64_t detours_version; /* of the configuration they were judged by; 0: none */
 	bool were_detours_hidden, was_tcx_hidden;
 	struct snapshot *snapshot;
+	struct history history;
 	struct decisions *decisions; /* of its endpoints */
 	struct own_policies own;     /* the allow lists of the configuration */
 	uint64_t own_version;	     /* of the configuration it was made of; 0: none */
@@ -301,8 +303,9 @@ void culprit_open(struct daemon *daemon);
 void culprit_change(struct daemon *daemon, const struct config *before);
 /* A snapshot that is in force from now on. */
 void culprit_follow(struct daemon *daemon, const struct snapshot *snapshot);
-/* NULL: there is no process to look for. Else borrowed until the next event. */
-const struct culprit *culprit_of(struct daemon *daemon, const struct event *event);
+/* `snapshot` is the event's. NULL: there is no process to look for. Else borrowed until the next event. */
+const struct culprit *culprit_of(struct daemon *daemon, const struct snapshot *snapshot,
+				 const struct event *event);
 
 /* stream.c */
 struct pf_nflog_counts stream_nflog_counts(const struct stream *stream);

@@ -177,7 +177,8 @@ static void take_over(struct daemon *daemon, struct snapshot *snapshot, struct d
 	daemon->snapshot = snapshot;
 	quarantines_follow(daemon, before, snapshot);
 	culprit_follow(daemon, snapshot);
-	snapshot_free(before);
+	history_keep(&daemon->history, before, daemon->decisions, daemon->generation, snapshot,
+		     clock_usec(CLOCK_REALTIME));
 	decisions_free(daemon->decisions);
 	daemon->decisions = decisions;
 	daemon->rules_version = daemon->config_version;

@@ -54,11 +54,18 @@ static void write_line(struct daemon *daemon, bool is_for_people)
 	seam_write(daemon, line->bytes, length);
 }
 
+/* And not of a snapshot before. */
+static bool is_present(const struct snapshot *snapshot, const struct endpoint *endpoint)
+{
+	return endpoint && endpoint >= snapshot->endpoints &&
+	       endpoint < snapshot->endpoints + snapshot->n_endpoints;
+}
+
 void stream_write(struct daemon *daemon, const struct event *event)
 {
 	struct stream *stream = &daemon->stream;
 
-	if (event->endpoint && !event->endpoint->event_members)
+	if (is_present(daemon->snapshot, event->endpoint) && !event->endpoint->event_members)
 		make_members(daemon->snapshot, &stream->context, event->endpoint);
 	buffer_clear(&stream->line);
 	event_format(event, &stream->context, &daemon->rulebook, &stream->line);
@@ -68,22 +75,26 @@ void stream_write(struct daemon *daemon, const struct event *event)
 static void on_record(const struct pf_nflog_record *record, void *userdata)
 {
 	struct turn *turn = userdata;
-	struct stream *stream = &turn->daemon->stream;
+	struct daemon *daemon = turn->daemon;
+	struct stream *stream = &daemon->stream;
+	const struct snapshot *snapshot = daemon->snapshot, *then;
 	struct event_flow flow;
 	struct event event;
 
-	if (event_attribute(record, turn->daemon->snapshot, &turn->daemon->rulebook, &event) != 0) {
+	if (event_attribute(record, snapshot, &daemon->rulebook, &event) != 0) {
 		stream->n_foreign++;
 		return;
 	}
+	then = history_attribute(&daemon->history, record, daemon->rulebook.nat64, &event);
+	snapshot = then ? then : snapshot;
 	event.created_usec = turn->now_usec;
 	event.time_usec = record->has_timestamp ? record->timestamp_usec : turn->now_usec;
-	if (!ledger_record(turn->daemon, &event, &flow))
+	if (!ledger_record(daemon, &event, &flow))
 		return;
 	if (!event.flow)
 		event.sequence = ++stream->sequence;
-	event.culprit = culprit_of(turn->daemon, &event);
-	stream_write(turn->daemon, &event);
+	event.culprit = culprit_of(daemon, snapshot, &event);
+	stream_write(daemon, &event);
 }
 
 struct pf_nflog_counts stream_nflog_counts(const struct stream *stream)

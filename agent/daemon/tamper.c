@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "compile/compile.h"
 #include "node/socket_owner.h"
@@ -56,6 +57,7 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 	struct pf_nft_culprit culprit;
 
 	say_tampered(daemon, &culprit, fence_poll(daemon->fence, &culprit));
+	history_forget(&daemon->history, clock_usec(CLOCK_REALTIME));
 	if (detours_look(daemon))
 		daemon_schedule(daemon, 0);
 	(void)sd_event_source_set_time_relative(source, POLL_USEC);

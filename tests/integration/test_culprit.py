@@ -285,6 +285,33 @@ def lets_go(check: tap.Tap, lab: Lab, agent: Agent) -> None:
     lab.write_pods()
 
 
+def address_is_used_again(check: tap.Tap, lab: Lab, agent: Agent) -> None:
+    """A pod sends and goes, another has its address, and only then the agent gets to see any of
+    it: each has its own packets."""
+    first, ours, theirs = lab.add_pod("first"), next(ports), next(ports)
+    lab.write_pods()
+    agent.wait_endpoints(len(lab.pods))
+    agent.process.send_signal(signal.SIGSTOP)
+    first.call(traffic.udp_send, EXTERNAL[4], ours)
+    first.stop()
+    lab.pods.remove(first)
+    second = lab.new_pod("second")
+    second.addresses = first.addresses
+    second.wire()
+    second.run(lab.cgroups)
+    lab.write_pods()
+    agent.process.send_signal(signal.SIGCONT)
+    event = agent.wait_event(destination__port=ours)
+    check.equal(field(event or {}, "kubernetes.pod.name"), "first",
+                "who has gone is named by the snapshot of his time", event)
+    check.equal(field(event or {}, "process.pid"), None, "but not his process")
+    agent.wait_endpoints(len(lab.pods))
+    pid = second.call(sender.udp_bound, "one", EXTERNAL[4], theirs)
+    event = agent.wait_event(destination__port=theirs)
+    check_process(check, event, pid, "main", BY_PORT, "who has the address now")
+    check.equal(field(event or {}, "kubernetes.pod.name"), "second", "and his pod")
+
+
 def configured(check: tap.Tap, agent: Agent, pod: Pod) -> None:
     secret = "Authorization: secret"
     for settings, arguments in (({"argumentBytes": 0}, None), ({"argumentBytes": 16}, "cut"),
@@ -338,6 +365,7 @@ def run(check: tap.Tap) -> None:
         raws(check, agent, two, sidecar)
         handed_on(check, lab, agent, two, sidecar)
         lets_go(check, lab, agent)
+        address_is_used_again(check, lab, agent)
         configured(check, agent, routed)
         sidecar.stop()
 
