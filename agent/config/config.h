@@ -130,7 +130,7 @@ struct config {
 		uint32_t socket_buffer;	     /* nflog.socketBuffer: bytes, 8 MiB, 64 KiB..256 MiB */
 	} nflog;
 	struct {
-		uint32_t flows;	    /* ledger.flows: in each of its sets, 65536, 16..1048576 */
+		uint32_t flows;	    /* ledger.flows: in each of its sets, 65536, 16..131072 */
 		uint32_t new_flows; /* ledger.newFlows: a second, of one endpoint, 100, 1..100000 */
 		enum config_switch allowed; /* ledger.allowed: on | off */
 		uint32_t report_seconds;    /* ledger.reportSeconds: 30, 1..3600 */

@@ -174,7 +174,7 @@ static const struct schema_key keys[] = {
 	 NULL, "Time after which it does so anyway; the kernel counts in steps of 10.", NULL},
 	{"nflog.socketBuffer", SCHEMA_NUMBER, AT(nflog.socket_buffer), 65536, 268435456, "8388608",
 	 NULL, "Receive buffer in bytes.", NULL},
-	{"ledger.flows", SCHEMA_NUMBER, AT(ledger.flows), 16, 1048576, "65536", NULL,
+	{"ledger.flows", SCHEMA_NUMBER, AT(ledger.flows), 16, 131072, "65536", NULL,
 	 "Flows the kernel keeps at once, in each of the sets of its ledger; beyond it packets are "
 	 "counted for the endpoint as a whole. A set that is there keeps its size.",
 	 NULL},

@@ -27,7 +27,8 @@
 #include "base/state_file.h"
 #include "compile/compile.h"
 
-#define READ_USEC_MAX 5000000u
+#define READ_USEC_MAX	 5000000u
+#define READ_PACE_FACTOR 20 /* at most a twentieth of a processor: the kernel's dump is quadratic */
 
 static const char *const counters[LEDGER_CLASS_N][3] = {
 	[LEDGER_DENIED] = {"denied", "pending_denied", "denied_unkept"},
@@ -387,10 +388,12 @@ static uint64_t period_usec(const struct config *config)
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
+	uint64_t begun = clock_usec(CLOCK_MONOTONIC), period = period_usec(daemon->config);
 
 	ledger_read(daemon);
 	stream_calm(daemon);
-	(void)sd_event_source_set_time_relative(source, period_usec(daemon->config));
+	uint64_t pace = READ_PACE_FACTOR * (clock_usec(CLOCK_MONOTONIC) - begun);
+	(void)sd_event_source_set_time_relative(source, pace > period ? pace : period);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
 }

@@ -4,113 +4,26 @@
  * What a forwarded packet of a registered pod costs: 10 endpoints, 10,000 endpoints, and the same
  * path with nothing but connection tracking in use, which every Kubernetes node pays already.
  *
- * Packets are made in the kernel (BPF_PROG_TEST_RUN with live frames, linux 5.18) as received on
- * the pod's link, so that no system call per packet dilutes the figure. They go to an internal
+ * Packets are made in the kernel as received on the pod's link (generator.h). They go to an internal
  * address, pass the forward hook and end in an ifb device, which drops them. CPU of the thread that
  * makes them: the receive path runs in it. Rounds are interleaved; ratios count, absolute figures
  * are this machine's. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/bpf.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "compile/compile.h"
+#include "generator.h"
 #include "lab.h"
 #include "namespace.h"
 #include "node.h"
 
 #define ROUNDS	15
-#define PACKETS 200000u
-
-/* The kernel uses the same pages again and again, and forwarding writes into them: the program puts
- * the destination MAC, the hop limit and the header checksum back before it lets the frame pass. */
-static int load_program(const uint8_t frame[static 64])
-{
-	int32_t mac_low, hop_and_checksum;
-	int16_t mac_high;
-
-	memcpy(&mac_low, frame, 4);
-	memcpy(&mac_high, frame + 4, 2);
-	memcpy(&hop_and_checksum, frame + 22, 4);
-	const struct bpf_insn program[] = {
-		/* r2 = data, r3 = data_end, r4 = r2 + 34; if r4 > r3 goto end */
-		{BPF_LDX | BPF_MEM | BPF_W, BPF_REG_2, BPF_REG_1, 0, 0},
-		{BPF_LDX | BPF_MEM | BPF_W, BPF_REG_3, BPF_REG_1, 4, 0},
-		{BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_4, BPF_REG_2, 0, 0},
-		{BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_4, 0, 0, 34},
-		{BPF_JMP | BPF_JGT | BPF_X, BPF_REG_4, BPF_REG_3, 3, 0},
-		{BPF_ST | BPF_MEM | BPF_W, BPF_REG_2, 0, 0, mac_low},
-		{BPF_ST | BPF_MEM | BPF_H, BPF_REG_2, 0, 4, mac_high},
-		{BPF_ST | BPF_MEM | BPF_W, BPF_REG_2, 0, 22, hop_and_checksum},
-		{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS},
-		{BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
-	};
-	union bpf_attr attributes = {
-		.prog_type = BPF_PROG_TYPE_XDP,
-		.insns = (uintptr_t)program,
-		.insn_cnt = sizeof(program) / sizeof(program[0]),
-		.license = (uintptr_t) "GPL",
-	};
-
-	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof(attributes));
-}
-
-static uint16_t ip_checksum(const uint8_t *header)
-{
-	uint32_t sum = 0;
-
-	for (unsigned i = 0; i < 20; i += 2)
-		sum += (uint32_t)(header[i] << 8 | header[i + 1]);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-/* UDP, the dearer transport: its destination port is looked at. */
-static size_t make_frame(uint8_t frame[static 64], const uint8_t mac[static 6], bool is_shared)
-{
-	static const uint8_t rest[] = {
-		0x08, 0x00,					    /* IPv4 */
-		0x45, 0,    0,	  46,	0,  1,	0, 0, 64, 17, 0, 0, /* UDP, 46 bytes */
-		10,   244,  0,	  0,	10, 99, 0, 1,		    /* 10.244.0.0 -> 10.99.0.1 */
-		0x13, 0x88, 0x13, 0x89, 0,  26, 0, 0,		    /* 5000 -> 5001, no checksum */
-	};
-
-	memset(frame, 0, 64);
-	memcpy(frame, mac, 6);
-	memcpy(frame + 12, rest, sizeof(rest));
-	if (is_shared)
-		memcpy(frame + 30, (uint8_t[]){100, 64, 0, 1}, 4);
-	uint16_t checksum = htons(ip_checksum(frame + 14));
-	memcpy(frame + 24, &checksum, 2);
-	return 60;
-}
-
-/* CPU nanoseconds a packet. */
-static double send_packets(int program, uint32_t link, const uint8_t *frame, size_t length)
-{
-	struct xdp_md context = {.data_end = (uint32_t)length, .ingress_ifindex = link};
-	union bpf_attr attributes = {};
-
-	attributes.test.prog_fd = (uint32_t)program;
-	attributes.test.data_in = (uintptr_t)frame;
-	attributes.test.data_size_in = (uint32_t)length;
-	attributes.test.ctx_in = (uintptr_t)&context;
-	attributes.test.ctx_size_in = sizeof(context);
-	attributes.test.repeat = PACKETS;
-	attributes.test.flags = BPF_F_TEST_XDP_LIVE_FRAMES;
-	uint64_t begun = cpu_thread_nsec();
-	if (syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attributes, sizeof(attributes)) < 0) {
-		fprintf(stderr, "BPF_PROG_TEST_RUN: %s\n", strerror(errno));
-		exit(1);
-	}
-	return (double)(cpu_thread_nsec() - begun) / PACKETS;
-}
+#define PACKETS GENERATOR_PACKETS
 
 /* An ifb device drops what was not redirected to it and counts that as received and dropped. */
 static uint64_t sink_packets(void)
@@ -197,11 +110,11 @@ static void measure(struct bench *bench, unsigned variant, unsigned round)
 			   "ct direction reply accept; }; }'"))
 		exit(1);
 	apply_or_die(bench->nft, bench->none, bench->rulesets[variant]);
-	send_packets(bench->programs[variants[variant].is_judged], bench->link, frame,
-		     bench->length); /* warm */
+	generator_send(bench->programs[variants[variant].is_judged], bench->link, frame,
+		       bench->length); /* warm */
 	uint64_t before = sink_packets();
-	bench->values[variant][round] = send_packets(bench->programs[variants[variant].is_judged],
-						     bench->link, frame, bench->length);
+	bench->values[variant][round] = generator_send(bench->programs[variants[variant].is_judged],
+						       bench->link, frame, bench->length);
 	if (sink_packets() - before < PACKETS * 99 / 100) {
 		fprintf(stderr, "%s: packets did not arrive\n", variants[variant].name);
 		exit(1);
@@ -235,10 +148,10 @@ static int prepare(struct bench *bench)
 	uint8_t mac[6];
 
 	make_lab(mac, &bench->link);
-	make_frame(bench->frames[0], mac, false);
-	bench->length = make_frame(bench->frames[1], mac, true);
+	generator_frame(bench->frames[0], mac, (uint8_t[]){10, 99, 0, 1});
+	bench->length = generator_frame(bench->frames[1], mac, (uint8_t[]){100, 64, 0, 1});
 	for (unsigned i = 0; i < 2; i++)
-		bench->programs[i] = load_program(bench->frames[i]);
+		bench->programs[i] = generator_load(bench->frames[i]);
 	if (bench->programs[0] < 0 || bench->programs[1] < 0 || pf_nft_open(&bench->nft) < 0)
 		return -1;
 	bench->none = pf_ruleset_new();
