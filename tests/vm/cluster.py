@@ -263,7 +263,7 @@ class Cluster:
         self.node = Node(name.strip())
         self.outside = self.node.make_outside()
         self.node.copy(BUILD / "tests" / "vm" / "probe", f"{TOP}/bin/probe")
-        self.kubectl("apply", "-f", str(ROOT / "deploy/kubernetes/rbac.yaml"))
+        self.kubectl("apply", "-f", str(ROOT / "deploy/kubernetes/base/rbac.yaml"))
         for one in os.environ.get("CRD", "").split():
             self.kubectl("apply", "-f", one)
         self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace",

@@ -125,6 +125,37 @@ def test_late(world: Cluster, check: tap.Tap) -> None:
     named(world, check, "after podfenced is back")
 
 
+def test_ways_around(world: Cluster, check: tap.Tap) -> None:
+    """Nobody is called enforced who has a way around the hooks; what is judged of him stays so."""
+    links = [one["ifname"] for one in json.loads(world.node.shell("ip -j link show type veth"))
+             if "link_netnsid" in one and one["ifname"] != "pfext0"]
+    devices = ", ".join(links)
+    begins = " && ".join(f"tc qdisc add dev {one} clsact && tc filter add dev {one} ingress bpf da "
+                         "bytecode '1,6 0 0 4294967295,'" for one in links)
+    ends = " && ".join(f"tc qdisc del dev {one} clsact" for one in links)
+    for what, begin, end in (
+            ("a flowtable", "nft 'add table inet podfence-vm; add flowtable inet podfence-vm ft "
+             f"{{ hook ingress priority 0; devices = {{ {devices} }}; }}'",
+             "nft delete table inet podfence-vm"),
+            ("BPF programs", begins, ends)):
+        for command, expected in ((begin, "uncovered"), (end, "enforced")):
+            world.node.shell(command)
+
+            def coverage() -> set[str]:
+                now = world.agent.pods()
+                return {now.get(f"{NAMESPACE}/{pod.api_name}", "") for pod in world.pods
+                        if not pod.is_host_network}
+            try:
+                wait_until(lambda: coverage() == {expected}, f"{expected} with {what}", 60)
+            except TimeoutError:
+                pass
+            check.equal(coverage(), {expected}, f"{what} on the pods' links: {expected}",
+                        world.agent.podfence("pods", "-u"))
+            if command == begin:
+                print("#", world.agent.podfence("pods", "-u", "--no-headers").splitlines()[:1])
+            denied(world, check, f"{what} or not", world.listen(2))
+
+
 def disturb(world: Cluster, check: tap.Tap, command: str) -> None:
     """Something else that writes rules does. Where our tables cannot be owned (before Linux 6.9)
     they come back, and what got out meanwhile is printed; else they stay."""
@@ -192,6 +223,7 @@ def test(check: tap.Tap) -> None:
         test_classes(world, check)
         test_without_server(world, check)
         test_late(world, check)
+        test_ways_around(world, check)
         test_beside_others(world, check)
         test_kernel_suite(world, check)
     finally:
