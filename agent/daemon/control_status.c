@@ -226,6 +226,19 @@ static void add_ledger(struct json *json, const struct daemon *daemon)
 	json_object_end(json);
 }
 
+static void add_processes(struct json *json, const struct daemon *daemon)
+{
+	struct culprit_counts counts = {};
+
+	if (daemon->culprits)
+		counts = culprits_counts(daemon->culprits);
+	json_object_begin(json, "processes");
+	json_uint(json, "named", counts.named);
+	json_uint(json, "unknown", counts.asked - counts.named - counts.skipped);
+	json_uint(json, "skipped", counts.skipped);
+	json_object_end(json);
+}
+
 static void add_shipper(struct json *json, const struct seam *seam)
 {
 	json_object_begin(json, "shipper");
@@ -270,6 +283,7 @@ void control_status_numbers(struct json *json, const struct daemon *daemon)
 	add_api(json, daemon);
 	add_books(json, &daemon->stream);
 	add_ledger(json, daemon);
+	add_processes(json, daemon);
 	add_shipper(json, &daemon->seam);
 	add_control(json, daemon);
 }

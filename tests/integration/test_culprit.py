@@ -7,6 +7,7 @@ and why. Nobody who did not send is ever named.
 """
 import collections
 import itertools
+import json
 import os
 import pathlib
 import shutil
@@ -261,6 +262,8 @@ def short_lived(check: tap.Tap, agent: Agent, pod: Pod) -> None:
                 f"{pod.name} of {N_SHORT} short-lived processes none is taken for another")
     named = sum(field(one, "process.pid") is not None for one in events.values())
     check.check(named, f"{pod.name} short-lived processes that live on for a moment are named")
+    status = json.loads(agent.podfence("status", "-o", "json")[1])
+    check.check(status["processes"]["named"] >= named, "status counts who is named", status)
     print("#", collections.Counter(field(one, ATTRIBUTION) for one in events.values()))
     print(f"# {pod.name}: {named} of {N_SHORT} short-lived processes are named")
 
