@@ -357,6 +357,7 @@ static void stop(struct daemon *daemon)
 	ledger_done(daemon);
 	seam_close(daemon);
 	control_server_free(daemon->control);
+	ledger_free(daemon);
 	quarantines_done(daemon);
 	stream_done(daemon);
 	culprits_free(daemon->culprits);

@@ -293,8 +293,9 @@ bool ledger_record(struct daemon *daemon, struct event *event, struct event_flow
 void ledger_follow(struct daemon *daemon, const struct snapshot *snapshot,
 		   const struct decisions *decisions);
 void ledger_read(struct daemon *daemon);
-void ledger_say(struct daemon *daemon); /* the books, to the operator, as of now */
-void ledger_done(struct daemon *daemon);
+void ledger_say(struct daemon *daemon);	 /* the books, to the operator, as of now */
+void ledger_done(struct daemon *daemon); /* who asks for status is still answered */
+void ledger_free(struct daemon *daemon);
 /* culprit.c: who sent the packet of an event. What fails is said; events go on without. */
 /* While CAP_SYS_ADMIN is there still, and there is one thread. */
 void culprit_open_gate(struct daemon *daemon);

@@ -530,6 +530,10 @@ void ledger_done(struct daemon *daemon)
 		ledger_save(daemon);
 		say_books(&ledger->books);
 	}
-	ledger->flows = flow_table_free(ledger->flows);
-	buffer_done(&ledger->text);
+}
+
+void ledger_free(struct daemon *daemon)
+{
+	daemon->ledger.flows = flow_table_free(daemon->ledger.flows);
+	buffer_done(&daemon->ledger.text);
 }

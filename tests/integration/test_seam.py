@@ -128,9 +128,11 @@ def test(check: tap.Tap) -> None:
         reader = Reader(str(agent.events_socket))
         agent.stop(signal.SIGKILL)
         agent.start()
-        wait_until(lambda: Reader(str(agent.events_socket)), "the socket of the next life")
+        last = wait_until(lambda: Reader(str(agent.events_socket)), "the socket of the next life")
         reader.close()
-        check.equal(agent.stop(), 0, "ends well")
+        last.line()  # it is heard
+        check.equal(agent.stop(), 0, "ends well, with a reader to the last")
+        last.close()
 
 
 tap.main(test)
