@@ -75,6 +75,12 @@ def culprit(event: dict) -> str:
             f"{field(event, 'podfence.process.attribution')}")
 
 
+def short_culprit(event: dict | None) -> str:
+    if not event:
+        return "-"
+    return f"{field(event, 'process.name') or '?'}, {field(event, 'container.name') or '?'}"
+
+
 def show(event: dict) -> None:
     """One event, shortened to what an operator wants first."""
     port = field(event, "destination.port")
@@ -144,12 +150,13 @@ def count_all(agent: Agent, attempts: list[Attempt], sent: int) -> bool:
 
 
 def print_table(attempts: list[Attempt]) -> bool:
-    print(f"\n{'WHO':34} {'TRIED':20} {'DESTINATION':22} {'RESULT':8} {'PACKETS':8} EXPECTED")
+    print(f"\n{'WHO':34} {'TRIED':20} {'DESTINATION':22} {'RESULT':8} {'PACKETS':8} "
+          f"{'PROCESS, CONTAINER':19} EXPECTED")
     for one in attempts:
         target = f"{one.transport} {one.address}"
         print(f"{one.who:34} {one.what:20} {target:22} "
               f"{'passed' if one.has_passed else 'dropped':8} "
-              f"{str(one.packets) if one.event else '-':8} "
+              f"{str(one.packets) if one.event else '-':8} {short_culprit(one.event):19} "
               f"{'as expected' if one.is_as_expected() else 'NOT AS EXPECTED'}")
     good = sum(one.is_as_expected() for one in attempts)
     print(f"\n{good} of {len(attempts)} as expected")
