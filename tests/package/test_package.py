@@ -24,8 +24,8 @@ import netns  # noqa: E402
 import tap  # noqa: E402
 import worker  # noqa: E402
 from agent import wait_until  # noqa: E402
+from package import SOURCE, build, depends, next_version, run  # noqa: E402
 
-SOURCE = pathlib.Path(__file__).parents[2]
 IMAGE_GROUP = 9789
 # linux/capability.h: DAC_READ_SEARCH, NET_BROADCAST, NET_ADMIN, SYS_PTRACE, SYS_ADMIN
 IMAGE_CAPABILITIES = {2, 11, 12, 19, 21}
@@ -33,45 +33,12 @@ PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, CLONE_NEWCGROUP = 24, 38, 0x02000000
 UNITS = ["podfenced.service", "podfence-boot.service", "podfence-ship.service"]
 
 
-def run(*command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if check and done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stdout[-4000:]}\n{done.stderr[-4000:]}")
-    return done
-
-
-def build(directory: pathlib.Path) -> dict[str, pathlib.Path]:
-    """The packages by their names."""
-    def is_ours(_: str, names: list[str]) -> set[str]:
-        return {name for name in names if name == ".git" or name.startswith("build")}
-
-    shutil.copytree(SOURCE, directory / "source", ignore=is_ours, symlinks=True)
-    path = os.environ["PATH"]
-    run("dpkg-buildpackage", "-us", "-uc", "-b", cwd=directory / "source",
-        env=os.environ | {"DEB_BUILD_OPTIONS": "nocheck parallel=2", "CCACHE_NOHASHDIR": "1",
-                          "DEB_BUILD_PROFILES": "nocheck", "PATH": f"/usr/lib/ccache:{path}"})
-    return {one.name.split("_")[0]: one for one in directory.glob("*.deb")}
-
-
-def next_version(package: pathlib.Path) -> pathlib.Path:
-    """The same with a higher version, as an upgrade."""
-    tree = package.parent / "next"
-    run("dpkg-deb", "-R", str(package), str(tree))
-    control = tree / "DEBIAN/control"
-    control.write_text(re.sub(r"^Version: (.*)", r"Version: \1+next", control.read_text(),
-                              flags=re.M))
-    upgrade = package.parent / "next.deb"
-    run("dpkg-deb", "--root-owner-group", "-b", str(tree), str(upgrade))
-    return upgrade
-
-
 class Root:
     """A minimal Debian in a directory, to run commands in."""
 
     def __init__(self, directory: pathlib.Path, package: pathlib.Path) -> None:
         self.path = directory
-        depends = run("dpkg-deb", "-f", str(package), "Depends").stdout
-        names = sorted({re.split(r"[ (|]", one.strip())[0] for one in depends.split(",")})
+        names = depends(package)
         run("mmdebstrap", "--quiet", "--variant=minbase",
             f"--include={','.join([*names, 'nftables', 'iproute2'])}", "bookworm", str(directory))
 
