@@ -5,6 +5,7 @@
 #include "base/diag.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,10 +273,11 @@ void diag_ship_good(const char *output)
 	say(LOG_NOTICE, "ship-good", "output %s delivers again", output);
 }
 
-void diag_ship_dead(const char *output, const char *reason)
+void diag_ship_dead(const char *output, uint64_t events, const char *reason)
 {
 	say(LOG_WARNING, "ship-dead",
-	    "output %s refused an event for good, it is in table dead: %s", output, reason);
+	    "output %s refused %" PRIu64 " event%s for good, kept in table dead; the last: %s",
+	    output, events, events == 1 ? "" : "s", reason);
 }
 
 void diag_ship_serving(const char *address, unsigned port)

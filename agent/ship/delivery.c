@@ -21,6 +21,7 @@
 #include "base/diag.h"
 
 #define ROWS_PER_FETCH 4000
+#define DEAD_SAY_USEC  60000000u
 #define PAUSE_USEC     1000u
 
 static void work(struct delivery *delivery);
@@ -170,13 +171,26 @@ void delivery_item_done(struct delivery *delivery, struct delivery_item *item)
 	delivery->delivered_usec = clock_usec(CLOCK_REALTIME);
 }
 
+/* At most one message a minute: who sends the events must not fill the journal with them. */
+static void say_dead(struct delivery *delivery, const char *reason)
+{
+	uint64_t now = clock_usec(CLOCK_MONOTONIC);
+
+	delivery->n_dead_unsaid++;
+	if (delivery->dead_said_usec && now - delivery->dead_said_usec < DEAD_SAY_USEC)
+		return;
+	diag_ship_dead(delivery->config->name, delivery->n_dead_unsaid, reason);
+	delivery->n_dead_unsaid = 0;
+	delivery->dead_said_usec = now;
+}
+
 void delivery_item_dead(struct delivery *delivery, struct delivery_item *item, const char *reason)
 {
 	item->is_done = true;
 	delivery->batch.dead++;
 	if (store_dead_add(store_of(delivery), delivery->config->name, &item->row, reason) < 0)
 		diag_ship_store(store_problem(store_of(delivery)));
-	diag_ship_dead(delivery->config->name, reason);
+	say_dead(delivery, reason);
 }
 
 void delivery_fail(struct delivery *delivery, const char *problem, uint64_t delay_usec)

@@ -80,6 +80,7 @@ struct delivery {
 	size_t host;
 	uint64_t next_usec; /* the limit per minute */
 	sd_event_source *timer;
+	uint64_t n_dead_unsaid, dead_said_usec;
 	uint64_t retried, requests, failed_since_usec, delivered_usec;
 	char problem[128]; /* ""; why it does not deliver */
 	int fd;

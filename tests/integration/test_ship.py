@@ -48,6 +48,7 @@ def check_poison(check: tap.Tap, shipper: Shipper, seam: Seam, receiver: Receive
     check.equal([json.loads(line)["event"]["id"] for _, line in dead],
                 [identities[7], identities[20]], "and kept in the table of the dead")
     check.check("mapper_parsing_exception" in dead[1][0], "with the reason", dead[1][0])
+    check.equal(shipper.said().count("for good"), 1, "one message for both")
     check_sum(check, shipper, "es", "after poison")
 
 
