@@ -70,7 +70,7 @@ struct ledger {
 	struct flow_table *flows;
 	char salt[128]; /* boot and node: in the ids of flows */
 	struct books books;
-	struct ledger_counter counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged;
+	struct ledger_counter counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged[2];
 	uint64_t removed[LEDGER_CLASS_N], removed_over[LEDGER_CLASS_N]; /* packets of elements */
 	uint64_t logged_at_bind;
 	struct buffer text; /* of the state file */

@@ -38,27 +38,28 @@ static const char *const counters[LEDGER_CLASS_N][3] = {
 
 /* The named counters at one time. */
 struct reading {
-	uint64_t counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged;
+	uint64_t counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N];
+	uint64_t logged[2]; /* in the inet and in the bridge table, which comes and goes */
 };
 
-static uint64_t value_of(const struct pf_counter_value *values, size_t n, const char *name)
+static uint64_t value_of(const struct pf_counter_value *values, size_t n, enum pf_family family,
+			 const char *name)
 {
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < n; i++) /* in the tables of both families */
-		if (!strcmp(values[i].name, name))
-			sum += values[i].packets;
-	return sum;
+	for (size_t i = 0; i < n; i++)
+		if (values[i].family == family && !strcmp(values[i].name, name))
+			return values[i].packets;
+	return 0;
 }
 
 static void reading_make(const struct pf_counter_value *values, size_t n, struct reading *reading)
 {
 	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
-		reading->counted[i] = value_of(values, n, counters[i][0]) +
-				      value_of(values, n, counters[i][1]);
-		reading->unkept[i] = value_of(values, n, counters[i][2]);
+		reading->counted[i] = value_of(values, n, PF_FAMILY_INET, counters[i][0]) +
+				      value_of(values, n, PF_FAMILY_INET, counters[i][1]);
+		reading->unkept[i] = value_of(values, n, PF_FAMILY_INET, counters[i][2]);
 	}
-	reading->logged = value_of(values, n, "logged");
+	reading->logged[0] = value_of(values, n, PF_FAMILY_INET, "logged");
+	reading->logged[1] = value_of(values, n, PF_FAMILY_BRIDGE, "logged");
 }
 
 /* A counter that says less than before was made anew: somebody had deleted the table. */
@@ -85,7 +86,8 @@ static int read_counters(struct daemon *daemon, struct reading *ret_reading)
 		ret_reading->counted[i] = follow(&ledger->counted[i], ret_reading->counted[i]);
 		ret_reading->unkept[i] = follow(&ledger->unkept[i], ret_reading->unkept[i]);
 	}
-	ret_reading->logged = follow(&ledger->logged, ret_reading->logged);
+	for (unsigned i = 0; i < 2; i++)
+		ret_reading->logged[i] = follow(&ledger->logged[i], ret_reading->logged[i]);
 	return 0;
 }
 
@@ -162,7 +164,7 @@ static void add_up(struct ledger *ledger, const struct reading *before, const st
 		*(set->kind == LEDGER_OVER ? &class->overflow
 					   : &class->ledger) += flow_total(flow).packets;
 	}
-	books->logged = after->logged - ledger->logged_at_bind;
+	books->logged = after->logged[0] + after->logged[1] - ledger->logged_at_bind;
 	books->readings++;
 }
 
@@ -415,7 +417,7 @@ static int read_logged(uint64_t *ret_logged)
 		reading_make(values, n, &reading);
 	free(values);
 	pf_nft_free(nft);
-	*ret_logged = reading.logged;
+	*ret_logged = reading.logged[0] + reading.logged[1];
 	return r;
 }
 

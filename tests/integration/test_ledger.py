@@ -15,6 +15,7 @@ import socket
 
 import common  # noqa: F401
 import netns
+import packet
 import tap
 import traffic
 from agent import Agent, field, wait_until
@@ -258,6 +259,22 @@ def audit(check: tap.Tap) -> None:
                                      podfence__flow__state="end"), "audit: a stranger's too")
 
 
+def no_bridge(check: tap.Tap, lab: Lab, agent: Agent) -> None:
+    """The bridge table logs too; when its last pod goes it takes its counter along."""
+    routed, bridged, host = lab.pods
+    before = check_balance(check, agent, "bridge")
+    forged = packet.udp("198.51.100.77", 1, EXTERNAL4, 2, b"forged")
+    bridged.call(traffic.raw_send, forged, EXTERNAL4)
+    check.check(agent.wait_event(5, rule__name="spoofed-source-bridge"), "a frame is forged")
+    after = check_balance(check, agent, "bridge: one message more")
+    check.equal(after["sent"], before["sent"] + 1, "bridge: it is counted")
+    lab.write_pods(routed, host)
+    agent.wait_endpoints(2)
+    check.check("table bridge" not in netns.run("nft", "list", "tables"), "the table is gone")
+    found = check_balance(check, agent, "bridge: its table is gone")
+    check.equal(found["sent"], after["sent"], "bridge: what was sent before counts")
+
+
 def deny(check: tap.Tap) -> None:
     with Lab() as lab:
         lab.add_three_pods()
@@ -274,6 +291,7 @@ def deny(check: tap.Tap) -> None:
         storm(check, lab, agent, lab.pods[0], lab.pods[1:])
         stop(check, agent, lab.pods[0])
         kill(check, lab, agent, lab.pods[0])
+        no_bridge(check, lab, agent)
         check.equal(lab.outside.lost(), 0, "the witness saw everything")
 
 
