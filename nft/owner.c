@@ -90,7 +90,7 @@ static int table_send(struct pf_nft *nft, enum pf_family family, const char *nam
 static int table_own(struct pf_nft *nft, enum pf_family family, const char *name,
 		     uint32_t *ret_port)
 {
-	struct table_facts facts;
+	struct table_facts facts = {};
 	int r = table_look(nft, family, name, &facts);
 
 	if (r < 0 || !facts.is_there || (facts.port && facts.port == nft->port))
