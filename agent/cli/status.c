@@ -113,6 +113,11 @@ static void print_rules(const struct page *page)
 		 (unsigned long long)number_at(page, "transaction.generation"),
 		 (unsigned long long)number_at(page, "transaction.changes"), ago(page, usec, when));
 	line(page, "rules", text);
+	line(page, "",
+	     is_true(page, "transaction.owned")
+		     ? "the tables are nobody else's to change"
+		     : "the tables have no owner (Linux 6.9, tables.owner): what others change is "
+		       "repaired");
 }
 
 static void print_api(const struct page *page)

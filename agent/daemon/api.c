@@ -64,6 +64,7 @@ struct source {
 	struct reflector *reflector;
 	struct http_transfer *transfer;
 	sd_event_source *timer;
+	uint64_t heard_usec; /* CLOCK_MONOTONIC: the last byte of an answer; 0: none yet */
 };
 
 struct api {
@@ -176,6 +177,7 @@ static int on_body(void *userdata, const char *bytes, size_t length)
 	struct source *source = userdata;
 	int r = reflector_feed(source->reflector, bytes, length);
 
+	source->heard_usec = clock_usec(CLOCK_MONOTONIC);
 	say_refused(source->api);
 	act_on_changes(source->api);
 	return r;
@@ -407,6 +409,19 @@ int api_probe(struct api *api, void (*fn)(void *userdata, bool is_reached), void
 	r = http_start(api->client, &request, &handler, &api->probe);
 	free(url);
 	return r;
+}
+
+uint64_t api_lag_usec(const struct api *api)
+{
+	uint64_t now = clock_usec(CLOCK_MONOTONIC), lag = 0;
+
+	for (size_t i = 0; i < N_RESOURCES; i++) {
+		const struct source *source = &api->sources[i];
+		if (source->heard_usec && reflector_is_synced(source->reflector) &&
+		    now - source->heard_usec > lag)
+			lag = now - source->heard_usec;
+	}
+	return lag;
 }
 
 bool api_is_synced(const struct api *api)

@@ -159,6 +159,7 @@ static void add_transaction(struct json *json, const struct daemon *daemon)
 	json_array_end(json);
 	json_uint(json, "delays_usec", daemon->delays.sum_usec);
 	json_string(json, "failure", daemon->failure[0] ? daemon->failure : NULL);
+	json_boolean(json, "owned", daemon->fence && fence_is_owned(daemon->fence));
 	json_object_end(json);
 }
 
@@ -172,6 +173,8 @@ static void add_api(struct json *json, const struct daemon *daemon)
 	json_string(json, "server", daemon->api ? api_server(daemon->api) : NULL);
 	json_boolean(json, "synced", daemon->api && api_is_synced(daemon->api));
 	json_string(json, "problem", problem[0] ? problem : NULL);
+	if (daemon->api)
+		json_uint(json, "lag_seconds", api_lag_usec(daemon->api) / 1000000);
 	json_object_end(json);
 }
 

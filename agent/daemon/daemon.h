@@ -216,6 +216,9 @@ PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
 			   struct cluster *cluster, struct report *report, struct api **ret_api);
 struct api *api_free(struct api *api);
 bool api_is_synced(const struct api *api);
+/* How long the server has been silent, of the resource it has said nothing about longest: bookmarks come every
+ * minute or so. */
+uint64_t api_lag_usec(const struct api *api);
 bool api_is_good(const struct api *api); /* synced, and nothing went wrong since */
 /* Asks the server anything; fn hears once whether it answered. An earlier question is forgotten. fn NULL: asks
  * nothing. */

@@ -20,6 +20,7 @@ struct fence {
 	struct pf_nft_monitor *monitor;
 	struct pf_ruleset *current;
 	uint32_t looked_at; /* generation of the last look without a notification */
+	bool is_owned;
 };
 
 int fence_open(struct fence **ret_fence)
@@ -53,7 +54,13 @@ int fence_own(struct fence *fence)
 		diag_tables_held(port, socket_owner_find(port));
 	else if (r < 0)
 		diag_cannot("own the nftables tables", r);
+	fence->is_owned = r == 0;
 	return r < 0 ? r : 0;
+}
+
+bool fence_is_owned(const struct fence *fence)
+{
+	return fence->is_owned;
 }
 
 struct fence *fence_free(struct fence *fence)

@@ -19,6 +19,7 @@ PF_MUST_CHECK int fence_open(struct fence **ret_fence);
  * were made without an owner, that is said, and 0 all the same. A negative errno after the reason was
  * said: they are somebody else's. */
 PF_MUST_CHECK int fence_own(struct fence *fence);
+bool fence_is_owned(const struct fence *fence);
 struct fence *fence_free(struct fence *fence); /* the rules stay */
 
 /* Makes the kernel hold `ruleset` and takes it over (also when it fails). If the kernel refuses,
