@@ -216,6 +216,7 @@ int cli_release(const struct cli *cli)
 	if (status)
 		return status;
 	json_object_put(reply);
-	printf("%s/%s is out of quarantine\n", endpoint.namespace, endpoint.name);
+	printf("%s%s%s is out of quarantine\n", endpoint.namespace[0] ? endpoint.namespace : "unit",
+	       endpoint.namespace[0] ? "/" : ":", endpoint.name);
 	return cli_finish();
 }

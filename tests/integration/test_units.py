@@ -158,6 +158,24 @@ def exempt(lab: Lab, check: tap.Tap, agent: Agent, web: Worker, other: Worker) -
         one.stop()
 
 
+def isolate(lab: Lab, check: tap.Tap, agent: Agent, web: Worker, other: Worker) -> None:
+    """A unit in quarantine exchanges nothing, internal or not; its connections end."""
+    check.equal(web.call(traffic.tcp_connect, INTERNAL[4], OPEN_PORT, 3.0, "open"), "connected",
+                "a unit is connected")
+    status, _, wrong = agent.podfence("quarantine", "unit:web.service", "--kill-sockets")
+    check.equal((status, wrong), (0, "1 connections ended\n"), "a unit is put into quarantine")
+    check.equal(web.call(traffic.receive_on, "open", 3.0), (b"", "ECONNABORTED"),
+                "its connection is aborted")
+    web.call(traffic.close, "open")
+    expect(lab, check, web, False, "a unit in quarantine, internal", is_external=False)
+    check.check(not arrives(lab, web, "udp", 4, address=OTHER_EXTERNAL4),
+                "nor does what its own list allows arrive")
+    expect(lab, check, other, True, "another unit, internal", is_external=False)
+    status, said, _ = agent.podfence("release", "unit:web.service")
+    check.equal((status, said), (0, "unit:web.service is out of quarantine\n"), "released")
+    expect(lab, check, web, True, "a unit that is released, internal", is_external=False)
+
+
 def test(check: tap.Tap) -> None:
     with Lab() as lab:
         web, other = start(lab, f"{SLICE}/web.service"), start(lab, f"{SLICE}/db.service")
@@ -168,6 +186,7 @@ def test(check: tap.Tap) -> None:
         agent.wait_endpoints(1)
         check.check("no-pod-root" not in agent.said(), "no pods are missed")
         deny(lab, check, agent, web, other)
+        isolate(lab, check, agent, web, other)
         later(lab, check, agent)
         restart(lab, check, agent, web)
         modes(lab, check, agent, web)
