@@ -14,13 +14,9 @@ static const char *text_of(struct json_object *item, const char *path)
 	return text && text[0] ? text : NULL;
 }
 
-/* To the second: "2026-11-23T15:53:17Z". */
 static void make_time(struct json_object *item, char text[static TABLE_CELL_MAX])
 {
-	table_text(table_value(item, "@timestamp"), text);
-	char *fraction = strchr(text, '.');
-	if (fraction)
-		strcpy(fraction, "Z");
+	table_second(item, "@timestamp", text);
 }
 
 static void make_name(struct json_object *item, char text[static TABLE_CELL_MAX])

@@ -6,31 +6,19 @@
 
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <podfence/address.h>
 
 #include "cli/agent.h"
 
-static void make_time(struct json_object *item, const char *key, char text[static TABLE_CELL_MAX])
-{
-	uint64_t usec = json_object_get_uint64(table_value(item, key));
-	time_t seconds = (time_t)(usec / 1000000);
-	struct tm calendar;
-
-	if (!usec || !gmtime_r(&seconds, &calendar) ||
-	    !strftime(text, TABLE_CELL_MAX, "%Y-%m-%dT%H:%M:%SZ", &calendar))
-		strcpy(text, "-");
-}
-
 static void make_start(struct json_object *item, char text[static TABLE_CELL_MAX])
 {
-	make_time(item, "start_usec", text);
+	table_usec(item, "start_usec", text);
 }
 
 static void make_last(struct json_object *item, char text[static TABLE_CELL_MAX])
 {
-	make_time(item, "last_usec", text);
+	table_usec(item, "last_usec", text);
 }
 
 /* "203.0.113.9:443/tcp", "203.0.113.9/icmp 8/0", "others" */

@@ -4,7 +4,6 @@
  * podfence quarantine, podfence release. */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include <podfence/address.h>
 
@@ -20,26 +19,14 @@ static const char *colour_of(const char *state)
 	return !strcmp(state, "in-force") ? "32" : "31";
 }
 
-/* "2026-11-26T10:00:00Z"; 0 is "-". */
-static void make_time(struct json_object *item, const char *key, char text[static TABLE_CELL_MAX])
-{
-	uint64_t usec = json_object_get_uint64(table_value(item, key));
-	time_t seconds = (time_t)(usec / 1000000);
-	struct tm calendar;
-
-	if (!usec || !gmtime_r(&seconds, &calendar) ||
-	    !strftime(text, TABLE_CELL_MAX, "%Y-%m-%dT%H:%M:%SZ", &calendar))
-		strcpy(text, "-");
-}
-
 static void make_since(struct json_object *item, char text[static TABLE_CELL_MAX])
 {
-	make_time(item, "since_usec", text);
+	table_usec(item, "since_usec", text);
 }
 
 static void make_until(struct json_object *item, char text[static TABLE_CELL_MAX])
 {
-	make_time(item, "until_usec", text);
+	table_usec(item, "until_usec", text);
 }
 
 static const struct table_column columns[] = {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -117,6 +118,25 @@ void table_text(struct json_object *value, char text[static TABLE_CELL_MAX])
 	clean(text);
 	if (!text[0])
 		strcpy(text, "-");
+}
+
+void table_usec(struct json_object *item, const char *path, char text[static TABLE_CELL_MAX])
+{
+	uint64_t usec = json_object_get_uint64(table_value(item, path));
+	time_t seconds = (time_t)(usec / 1000000);
+	struct tm calendar;
+
+	if (!usec || !gmtime_r(&seconds, &calendar) ||
+	    !strftime(text, TABLE_CELL_MAX, "%Y-%m-%dT%H:%M:%SZ", &calendar))
+		strcpy(text, "-");
+}
+
+void table_second(struct json_object *item, const char *path, char text[static TABLE_CELL_MAX])
+{
+	table_text(table_value(item, path), text);
+	char *fraction = strchr(text, '.');
+	if (fraction)
+		strcpy(fraction, "Z");
 }
 
 /* Characters, as far as that can be known of a terminal. */

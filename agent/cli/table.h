@@ -45,5 +45,9 @@ PF_MUST_CHECK int table_print(struct table *table, struct json_object *items, FI
 /* A value by its path, NULL: not there; and as text without control characters, "-" where there is none. */
 struct json_object *table_value(struct json_object *item, const char *path);
 void table_text(struct json_object *value, char text[static TABLE_CELL_MAX]);
+/* Times to the second, "2026-11-26T10:00:00Z": of microseconds since 1970 (0 is "-"), and of such a text with a
+ * fraction. */
+void table_usec(struct json_object *item, const char *path, char text[static TABLE_CELL_MAX]);
+void table_second(struct json_object *item, const char *path, char text[static TABLE_CELL_MAX]);
 /* Colours are for terminals, and for who wants them (no-color.org). */
 bool table_wants_colours(FILE *stream);

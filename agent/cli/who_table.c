@@ -4,22 +4,14 @@
 
 #include "cli/who.h"
 
-static void make_time(struct json_object *item, const char *key, char text[static TABLE_CELL_MAX])
-{
-	table_text(table_value(item, key), text);
-	char *fraction = strchr(text, '.');
-	if (fraction)
-		strcpy(fraction, "Z");
-}
-
 static void make_first(struct json_object *item, char text[static TABLE_CELL_MAX])
 {
-	make_time(item, "first", text);
+	table_second(item, "first", text);
 }
 
 static void make_last(struct json_object *item, char text[static TABLE_CELL_MAX])
 {
-	make_time(item, "last", text);
+	table_second(item, "last", text);
 }
 
 static void make_name(struct json_object *item, char text[static TABLE_CELL_MAX])
