@@ -140,11 +140,6 @@ static void add_endpoint(struct json *json, const struct daemon *daemon,
 		[QUARANTINE_MANUAL] = "manual",
 		[QUARANTINE_LABELLED] = "label",
 	};
-	static const char *const kinds[] = {
-		[ENDPOINT_POD] = "pod",
-		[ENDPOINT_HOST_POD] = "host-pod",
-		[ENDPOINT_UNIT] = "unit",
-	};
 	static const char *const coverages[] = {
 		[COVERAGE_ENFORCED] = "enforced",
 		[COVERAGE_AUDIT] = "audit",
@@ -155,7 +150,7 @@ static void add_endpoint(struct json *json, const struct daemon *daemon,
 	const struct pod *pod = endpoint->pod;
 
 	json_object_begin(json, NULL);
-	json_string(json, "kind", kinds[endpoint->kind]);
+	json_string(json, "kind", endpoint_kind_name(endpoint));
 	json_string(json, "namespace", endpoint_namespace(endpoint));
 	json_string(json, "name", endpoint_name(endpoint));
 	json_string(json, "uid", pod ? pod->uid : "");

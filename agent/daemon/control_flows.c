@@ -56,17 +56,11 @@ static bool is_wanted(const struct control_flows *list, const struct flow_facts 
 
 static void add_owner(struct json *json, const struct endpoint *owner)
 {
-	static const char *const kinds[] = {
-		[ENDPOINT_POD] = "pod",
-		[ENDPOINT_HOST_POD] = "host-pod",
-		[ENDPOINT_UNIT] = "unit",
-	};
-
 	if (!owner)
 		return;
 	json_string(json, "namespace", endpoint_namespace(owner));
 	json_string(json, "name", endpoint_name(owner));
-	json_string(json, "kind", kinds[owner->kind]);
+	json_string(json, "kind", endpoint_kind_name(owner));
 }
 
 static void add_facts(struct json *json, const struct flow_facts *facts)

@@ -384,14 +384,8 @@ static void add_path(struct json *json, const char *below_root)
 
 static void add_endpoint(struct json *json, const struct endpoint *endpoint)
 {
-	static const char *const kinds[] = {
-		[ENDPOINT_POD] = "pod",
-		[ENDPOINT_HOST_POD] = "host-pod",
-		[ENDPOINT_UNIT] = "unit",
-	};
-
 	json_object_begin(json, "endpoint");
-	json_string(json, "kind", kinds[endpoint->kind]);
+	json_string(json, "kind", endpoint_kind_name(endpoint));
 	json_uint(json, "index", endpoint->index);
 	if (endpoint->unit) {
 		json_string(json, "name", endpoint_name(endpoint));

@@ -73,6 +73,17 @@ const char *endpoint_namespace(const struct endpoint *endpoint)
 	return endpoint->pod ? endpoint->pod->namespace : "";
 }
 
+const char *endpoint_kind_name(const struct endpoint *endpoint)
+{
+	static const char *const names[] = {
+		[ENDPOINT_POD] = "pod",
+		[ENDPOINT_HOST_POD] = "host-pod",
+		[ENDPOINT_UNIT] = "unit",
+	};
+
+	return names[endpoint->kind];
+}
+
 const char *endpoint_name(const struct endpoint *endpoint)
 {
 	return endpoint->pod ? endpoint->pod->name : endpoint->name ? endpoint->name : "";

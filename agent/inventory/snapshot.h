@@ -92,6 +92,7 @@ struct snapshot_link {
 /* A unit is in no namespace: "". */
 const char *endpoint_namespace(const struct endpoint *endpoint);
 const char *endpoint_name(const struct endpoint *endpoint);
+const char *endpoint_kind_name(const struct endpoint *endpoint); /* "pod", "host-pod", "unit" */
 int endpoint_compare(const struct endpoint *a, const struct endpoint *b); /* their order */
 
 /* `link`: the ingress device (or bridge), or the bridge port. NULL where nobody is registered. */

@@ -102,11 +102,6 @@ static void write_ruling(const struct answer *answer, struct json *json)
 
 void answer_write(const struct answer *answer, struct json *json)
 {
-	static const char *const kinds[] = {
-		[ENDPOINT_POD] = "pod",
-		[ENDPOINT_HOST_POD] = "host-pod",
-		[ENDPOINT_UNIT] = "unit",
-	};
 	static const char *const origins[] = {
 		[QUARANTINE_MANUAL] = "manual",
 		[QUARANTINE_LABELLED] = "label",
@@ -115,7 +110,7 @@ void answer_write(const struct answer *answer, struct json *json)
 
 	json_string(json, "namespace", endpoint_namespace(answer->endpoint));
 	json_string(json, "name", endpoint_name(answer->endpoint));
-	json_string(json, "kind", kinds[answer->endpoint->kind]);
+	json_string(json, "kind", endpoint_kind_name(answer->endpoint));
 	json_string(json, "verdict", verdict_of(answer));
 	if (answer->quarantine != QUARANTINE_NONE)
 		json_string(json, "quarantine", origins[answer->quarantine]);
