@@ -114,6 +114,8 @@ static int make_chain(struct maker *maker, uint16_t type, uint16_t flags)
 		struct nlattr *hook = mnl_attr_nest_start(header, NFTA_CHAIN_HOOK);
 		mnl_attr_put_u32(header, NFTA_HOOK_HOOKNUM, htonl(chain->hook));
 		mnl_attr_put_u32(header, NFTA_HOOK_PRIORITY, htonl((uint32_t)chain->priority));
+		if (chain->device[0])
+			mnl_attr_put_strz(header, NFTA_HOOK_DEV, chain->device);
 		mnl_attr_nest_end(header, hook);
 		mnl_attr_put_u32(header, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
 		mnl_attr_put_strz(header, NFTA_CHAIN_TYPE, "filter");

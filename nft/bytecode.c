@@ -137,6 +137,9 @@ static void load(struct encoder *encoder, const struct pf_selector *selector, si
 
 	switch (field->layer) {
 	case LAYER_META: load_meta(encoder, field->key, target); break;
+	case LAYER_LINK:
+		load_payload(encoder, NFT_PAYLOAD_LL_HEADER, field->offset, length, target);
+		break;
 	case LAYER_NETWORK:
 		load_payload(encoder, NFT_PAYLOAD_NETWORK_HEADER, field->offset, length, target);
 		break;

@@ -63,6 +63,7 @@ static int chain_digest(const struct pf_chain *chain, struct pf_digest *ret_dige
 	if (chain->is_base) {
 		digest_add(&digest, &chain->hook, sizeof(chain->hook));
 		digest_add(&digest, &chain->priority, sizeof(chain->priority));
+		digest_add_text(&digest, chain->device);
 	}
 	for (size_t i = 0; i < chain->n_rules; i++) {
 		const char *bytecode;

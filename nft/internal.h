@@ -61,6 +61,7 @@ struct pf_chain {
 	bool is_base;
 	enum pf_hook hook;
 	int priority;
+	char device[PF_DEVICE_MAX]; /* of the netdev family; else "" */
 	struct pf_rule **rules;
 	size_t n_rules;
 };
@@ -123,6 +124,7 @@ struct pf_ruleset {
 /* Field facts: everything that differs between fields stands in this one table (field.c). */
 enum layer {
 	LAYER_META,
+	LAYER_LINK,
 	LAYER_NETWORK,
 	LAYER_TRANSPORT,
 	LAYER_CT,
@@ -153,6 +155,8 @@ struct field {
 extern const struct field fields[PF_FIELD_N];
 
 /* ruleset.c */
+extern const enum pf_family families[]; /* all that a table of ours can be of */
+extern const size_t n_families;
 PF_PRINTF(3, 4) void ruleset_fail(struct pf_ruleset *ruleset, int error, const char *format, ...);
 bool name_copy(struct pf_ruleset *ruleset, char target[static PF_NAME_MAX], const char *name);
 struct element *set_element_new(struct pf_set *set);

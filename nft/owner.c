@@ -106,14 +106,13 @@ static int table_own(struct pf_nft *nft, enum pf_family family, const char *name
 
 int pf_nft_own(struct pf_nft *nft, const char *table, uint32_t *ret_port)
 {
-	static const enum pf_family families[] = {PF_FAMILY_INET, PF_FAMILY_BRIDGE};
 	const uint32_t flags = TABLE_F_OWNER | TABLE_F_PERSIST;
 	int result = 0;
 	int r = table_send(nft, PF_FAMILY_INET, PROBE_TABLE, flags, false);
 
 	if (r == -EOPNOTSUPP || r == -EINVAL)
 		return PF_NFT_OWN_UNSUPPORTED;
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && r >= 0; i++) {
+	for (size_t i = 0; i < n_families && r >= 0; i++) {
 		r = table_own(nft, families[i], table, ret_port);
 		if (r > 0)
 			result = r;

@@ -346,7 +346,8 @@ static bool chain_is_compatible(const struct chain_pair *chains)
 
 	return !old || !new ||
 	       (old->is_base == new->is_base &&
-		(!new->is_base || (old->hook == new->hook && old->priority == new->priority)));
+		(!new->is_base || (old->hook == new->hook && old->priority == new->priority &&
+				   !strcmp(old->device, new->device))));
 }
 
 static const char *find_incompatible(const struct difference *difference)

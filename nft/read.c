@@ -131,6 +131,9 @@ static int on_chain(const struct nlmsghdr *header, void *data)
 			chain->is_base = true;
 			chain->hook = (enum pf_hook)nftnl_chain_get_u32(nftnl, NFTNL_CHAIN_HOOKNUM);
 			chain->priority = nftnl_chain_get_s32(nftnl, NFTNL_CHAIN_PRIO);
+			if (nftnl_chain_is_set(nftnl, NFTNL_CHAIN_DEV))
+				strncpy(chain->device, nftnl_chain_get_str(nftnl, NFTNL_CHAIN_DEV),
+					sizeof(chain->device) - 1);
 		}
 	}
 	nftnl_chain_free(nftnl);
@@ -421,11 +424,10 @@ static int read_table(struct pf_nft *nft, struct reading *reading)
 
 static int read_once(struct pf_nft *nft, struct reading *reading)
 {
-	static const enum pf_family families[] = {PF_FAMILY_INET, PF_FAMILY_BRIDGE};
 	uint32_t before, after;
 	int r = pf_nft_generation(nft, &before);
 
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !r; i++) {
+	for (size_t i = 0; i < n_families && !r; i++) {
 		reading->table = NULL;
 		r = dump(nft, NFT_MSG_GETTABLE, families[i], NULL, NULL, on_table, reading);
 		if (!r && reading->table)
@@ -467,12 +469,11 @@ int pf_nft_read(struct pf_nft *nft, const char *table, struct pf_ruleset **ret_r
 int pf_nft_counters(struct pf_nft *nft, const char *table, struct pf_counter_value **ret_values,
 		    size_t *ret_n_values)
 {
-	static const enum pf_family families[] = {PF_FAMILY_INET, PF_FAMILY_BRIDGE};
 
 	for (unsigned try = 0; try < READ_TRIES; try++) {
 		struct counting counting = {.name = table};
 		int r = 0;
-		for (size_t i = 0; i < sizeof(families) / sizeof(families[0]) && !r; i++)
+		for (size_t i = 0; i < n_families && !r; i++)
 			r = dump_objects(nft, families[i], &counting);
 		if (!r) {
 			*ret_values = counting.values;

@@ -14,6 +14,9 @@
 
 #include "internal.h"
 
+const enum pf_family families[] = {PF_FAMILY_INET, PF_FAMILY_NETDEV, PF_FAMILY_BRIDGE};
+const size_t n_families = sizeof(families) / sizeof(families[0]);
+
 void ruleset_fail(struct pf_ruleset *ruleset, int error, const char *format, ...)
 {
 	va_list arguments;
@@ -394,6 +397,23 @@ struct pf_chain *pf_base_chain_add(struct pf_table *table, const char *name, enu
 		chain->hook = hook;
 		chain->priority = priority;
 	}
+	return chain;
+}
+
+struct pf_chain *pf_egress_chain_add(struct pf_table *table, const char *name, const char *device,
+				     int priority)
+{
+	size_t n = strnlen(device, PF_DEVICE_MAX);
+
+	if (table && (table->family != PF_FAMILY_NETDEV || !n || n == PF_DEVICE_MAX)) {
+		ruleset_fail(table->ruleset, -EINVAL, "chain %s: no device, or not of netdev",
+			     name);
+		return NULL;
+	}
+	struct pf_chain *chain = pf_base_chain_add(table, name, PF_EGRESS, priority);
+
+	if (chain)
+		memcpy(chain->device, device, n);
 	return chain;
 }
 

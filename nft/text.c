@@ -13,7 +13,11 @@
 
 const char *family_text(enum pf_family family)
 {
-	return family == PF_FAMILY_BRIDGE ? "bridge" : "inet";
+	switch (family) {
+	case PF_FAMILY_BRIDGE: return "bridge";
+	case PF_FAMILY_NETDEV: return "netdev";
+	default: return "inet";
+	}
 }
 
 static void selectors_print(const struct pf_selector *selectors, size_t n, FILE *stream)
@@ -40,9 +44,9 @@ static void value_print(const struct field *field, const uint8_t *bytes, FILE *s
 {
 	char text[INET6_ADDRSTRLEN];
 
-	if (!field->type_name && field->length == 16) { /* of no type but integer */
+	if (!field->type_name && field->is_big_endian) { /* of no type but integer */
 		fputs("0x", stream);
-		for (size_t i = 0; i < 16; i++)
+		for (size_t i = 0; i < field->length; i++)
 			fprintf(stream, "%02x", bytes[i]);
 	} else if (field->is_big_endian && field->length == 4)
 		fputs(inet_ntop(AF_INET, bytes, text, sizeof(text)), stream);
@@ -80,7 +84,8 @@ static void key_print(const struct pf_set *set, const uint8_t *key, FILE *stream
 
 static bool is_address(const struct field *field)
 {
-	return field->is_big_endian && (field->length == 4 || field->length == 16);
+	return field->type_name && field->is_big_endian &&
+	       (field->length == 4 || field->length == 16);
 }
 
 static bool bit_is_set(const uint8_t *bytes, unsigned bit)
@@ -361,7 +366,11 @@ static void chain_print(const struct pf_chain *chain, FILE *stream)
 					    "postrouting"};
 
 	fprintf(stream, "\tchain %s {\n", chain->name);
-	if (chain->is_base)
+	if (chain->device[0])
+		fprintf(stream,
+			"\t\ttype filter hook egress device \"%s\" priority %d; policy accept;\n",
+			chain->device, chain->priority);
+	else if (chain->is_base)
 		fprintf(stream, "\t\ttype filter hook %s priority %d; policy accept;\n",
 			hooks[chain->hook], chain->priority);
 	for (size_t i = 0; i < chain->n_rules; i++) {

@@ -23,8 +23,10 @@
 #define PF_KEY_MAX	 44 /* bytes of a set key: all its fields, each padded to four bytes */
 #define PF_SELECTORS_MAX 5
 #define PF_LOG_PREFIX	 64
+#define PF_DEVICE_MAX	 16 /* IFNAMSIZ, with NUL */
 
-enum pf_family { PF_FAMILY_INET = 1 /* NFPROTO_INET */, PF_FAMILY_BRIDGE = 7 /* NFPROTO_BRIDGE */ };
+/* NFPROTO_INET, NFPROTO_NETDEV, NFPROTO_BRIDGE */
+enum pf_family { PF_FAMILY_INET = 1, PF_FAMILY_NETDEV = 5, PF_FAMILY_BRIDGE = 7 };
 
 /* What of a packet is looked at. What a field needs (an IPv4 packet for ip saddr) is matched first
  * by itself, the way nft does it. */
@@ -56,6 +58,17 @@ enum pf_field {
 	PF_FIB_DADDR_TYPE,
 	PF_LOOSE_SOURCE_ROUTE,	/* ip option lsrr: 1 where the packet has it */
 	PF_STRICT_SOURCE_ROUTE, /* ip option ssrr */
+	PF_ROUTE_REALM, /* meta rtclassid: realm of the packet's route, 0 where the route has none; a
+			   packet that was never routed has no such field */
+	/* Of an Ethernet frame, wherever its sender says that its headers begin; a packet whose frame
+	 * cannot be found (af_packet.c past the queueing discipline) has none of these. */
+	PF_FRAME_TYPE,
+	PF_FRAME_IP_DADDR,
+	PF_FRAME_IP6_DADDR,
+	PF_TAGGED_TYPE, /* the same of one that begins with one VLAN tag */
+	PF_TAGGED_IP_DADDR,
+	PF_TAGGED_IP6_DADDR,
+	PF_ARP_HEAD, /* @nh,0,48: hardware and protocol type and address lengths */
 	PF_FIELD_N,
 };
 
@@ -95,6 +108,7 @@ struct pf_set_options {
 
 /* linux/netfilter.h and netfilter_bridge.h hook numbers */
 enum pf_hook { PF_PREROUTING = 0, PF_INPUT = 1, PF_FORWARD = 2, PF_OUTPUT = 3, PF_POSTROUTING = 4 };
+#define PF_EGRESS ((enum pf_hook)1) /* of the netdev family, NF_NETDEV_EGRESS: kernel 5.16 */
 
 struct pf_ruleset;
 struct pf_table;
@@ -119,6 +133,10 @@ struct pf_chain *pf_chain_add(struct pf_table *table, const char *name);
  * name, hook and priority never do: the kernel cannot (EOPNOTSUPP). Nothing can jump to it. */
 struct pf_chain *pf_base_chain_add(struct pf_table *table, const char *name, enum pf_hook hook,
 				   int priority);
+/* The same at the hook of what a device sends, of a table of the netdev family. The device must be there when
+ * the chain is made; before kernel 6.16 the chain goes away with it. */
+struct pf_chain *pf_egress_chain_add(struct pf_table *table, const char *name, const char *device,
+				     int priority);
 
 /* Key fields in order, each in the byte order of the packet (addresses, ports) or of the host
  * (ifindex, cgroup id, protocol). The key is made with these, then added. */

@@ -300,6 +300,45 @@ static void add_bridge(struct pf_table *table)
 			PF_JUMP, "guard");
 }
 
+/* A device that every namespace has. */
+static void add_netdev(struct pf_table *table)
+{
+	const struct pf_set_options interval = {.is_interval = true};
+	struct pf_prefix four = prefix("10.0.0.0/8"), six = prefix("fd00::/8");
+	struct pf_set *nets4 = pf_set_add(table, "nets4", &interval,
+					  PF_FIELDS({PF_FRAME_IP_DADDR}));
+	struct pf_set *nets6 = pf_set_add(table, "nets6", &interval,
+					  PF_FIELDS({PF_FRAME_IP6_DADDR}));
+	struct pf_chain *chain = pf_chain_add(table, "frame");
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_element_add_prefix(nets4, &four);
+	pf_element_add_prefix(nets6, &six);
+	pf_rule_equal(rule, (struct pf_selector){PF_FRAME_TYPE}, 0x0800);
+	pf_rule_lookup(rule, "nets4", PF_FIELDS({PF_FRAME_IP_DADDR}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, (struct pf_selector){PF_FRAME_TYPE}, 0x86dd);
+	pf_rule_lookup(rule, "nets6", PF_FIELDS({PF_FRAME_IP6_DADDR}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_not_equal(rule, (struct pf_selector){PF_TAGGED_TYPE}, 0x0800);
+	pf_rule_lookup(rule, "nets4", PF_FIELDS({PF_TAGGED_IP_DADDR}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_lookup(rule, "nets6", PF_FIELDS({PF_TAGGED_IP6_DADDR}));
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, (struct pf_selector){PF_ARP_HEAD}, 0x000108000604);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	pf_rule_verdict(pf_rule_add(chain), PF_DROP, NULL);
+	chain = pf_egress_chain_add(table, "base-egress", "lo", 0);
+	rule = pf_rule_add(chain);
+	pf_rule_not_equal(rule, (struct pf_selector){PF_ROUTE_REALM}, UINT32_MAX);
+	pf_rule_verdict(rule, PF_RETURN, NULL);
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "frame");
+}
+
 struct pf_ruleset *sample_ruleset(const char *name, unsigned n_elements)
 {
 	struct pf_ruleset *ruleset = pf_ruleset_new();
@@ -320,6 +359,7 @@ struct pf_ruleset *sample_ruleset(const char *name, unsigned n_elements)
 	pf_rule_verdict(pf_rule_add(pf_base_chain_add(table, "base-output", PF_OUTPUT, -10)),
 			PF_JUMP, "output");
 	add_bridge(pf_table_add(ruleset, PF_FAMILY_BRIDGE, name));
+	add_netdev(pf_table_add(ruleset, PF_FAMILY_NETDEV, name));
 	if (pf_ruleset_seal(ruleset) < 0) {
 		fprintf(stderr, "# %s\n", pf_ruleset_error(ruleset));
 		return pf_ruleset_free(ruleset);
