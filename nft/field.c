@@ -61,5 +61,7 @@ const struct field fields[PF_FIELD_N] = {
 	[PF_TAGGED_IP_DADDR] = {"@ll,272,32", NULL, 7, 4, true, LAYER_LINK, NEEDS_NOTHING, 0, 34},
 	[PF_TAGGED_IP6_DADDR] = {"@ll,336,128", NULL, 8, 16, true, LAYER_LINK, NEEDS_NOTHING, 0,
 				 42},
+	[PF_PROTOCOL] = {"meta protocol", "ether_type", 10, 2, true, LAYER_META, NEEDS_NOTHING,
+			 NFT_META_PROTOCOL, 0},
 	[PF_ARP_HEAD] = {"@nh,0,48", NULL, 4, 6, true, LAYER_NETWORK, NEEDS_NOTHING, 0, 0},
 };

@@ -21,6 +21,10 @@
 #define ETHERTYPE_IPV4 0x0800
 #define ETHERTYPE_IPV6 0x86dd
 #define ETHERTYPE_ARP  0x0806
+#define ETHERTYPE_VLAN 0x8100
+#define ETHERTYPE_QINQ 0x88a8
+
+#define VLAN_TAGS_MAX 2
 
 #define PROTOCOL_UDPLITE 136
 #define PROTOCOL_DCCP	 33
@@ -251,4 +255,23 @@ int pf_packet_parse(const uint8_t *bytes, size_t length, uint16_t ethertype,
 	if (!r)
 		*ret_packet = packet;
 	return r;
+}
+
+int pf_packet_parse_frame(const uint8_t *bytes, size_t length, struct pf_packet *ret_packet)
+{
+	struct cursor cursor = {bytes, length};
+	const uint8_t *header = take(&cursor, 14);
+	uint16_t type = header ? read16(header + 12) : 0;
+
+	for (unsigned i = 0; header && i < VLAN_TAGS_MAX; i++) {
+		if (type != ETHERTYPE_VLAN && type != ETHERTYPE_QINQ)
+			break;
+		header = take(&cursor, 4);
+		type = header ? read16(header + 2) : 0;
+	}
+	if (!header)
+		return PF_PACKET_E_SHORT;
+	/* 0 would be taken for "by the version of IP". */
+	return type ? pf_packet_parse(cursor.at, cursor.left, type, ret_packet)
+		    : PF_PACKET_E_UNKNOWN;
 }

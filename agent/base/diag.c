@@ -108,6 +108,22 @@ void diag_no_pod_root(void)
 	    "(node.podRoots)");
 }
 
+void diag_no_backstop(int error)
+{
+	say(LOG_WARNING, "no-backstop",
+	    "this kernel has no egress hook for nftables (Linux 5.16, CONFIG_NETFILTER_EGRESS): "
+	    "%s; frames "
+	    "of packet sockets are not looked at (backstop.mode: off says nothing of it)",
+	    strerror(-error));
+}
+
+void diag_backstop_failed(void)
+{
+	say(LOG_WARNING, "backstop-failed",
+	    "rules are made without the backstop (backstop.mode) now, which is tried again in 10 "
+	    "s");
+}
+
 void diag_tcx_hidden(void)
 {
 	say(LOG_WARNING, "tcx-hidden",

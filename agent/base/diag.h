@@ -24,6 +24,8 @@ void diag_network_refused(const struct pf_prefix *network, const char *source, c
 void diag_no_uplink(void);
 void diag_uplink_missing(const char *name); /* configured, and no device of this node */
 void diag_no_pod_root(void);
+void diag_no_backstop(int error);
+void diag_backstop_failed(void);
 void diag_tcx_hidden(void); /* BPF programs */
 void diag_units_cut(void);  /* more cgroups match than are looked at */
 

@@ -125,6 +125,11 @@ void answer_print(struct json_object *answer, const char *destination, FILE *str
 		print_ruling(answer, stream);
 	else
 		print_network(answer, stream);
+	if (table_value(answer, "packet_sockets"))
+		fprintf(stream,
+			"  %-12s frames of packet sockets, whoever sends them: %s "
+			"(backstop.mode)\n",
+			"note", text_at(answer, "packet_sockets", text));
 	if (table_value(answer, "translated"))
 		fprintf(stream, "  %-12s inside a NAT64 prefix: judged as %s\n", "note",
 			text_at(answer, "translated", text));

@@ -82,6 +82,37 @@ static void find_lost(struct doctor *doctor, struct json_object *status)
 			    "podfence-ship is not connected");
 }
 
+static void find_backstop(struct doctor *doctor, struct json_object *status)
+{
+	struct json_object *devices = table_value(status, "backstop.devices");
+	size_t n = devices ? json_object_array_length(devices) : 0, n_open = 0;
+	char mode[TABLE_CELL_MAX], device[TABLE_CELL_MAX], reason[TABLE_CELL_MAX];
+
+	if (!devices || !strcmp(text_at(status, "backstop.mode", mode), "idle"))
+		return;
+	if (!strcmp(mode, "unavailable") || !strcmp(mode, "off")) {
+		doctor_find(doctor, "backstop", HEALTH_WARNING,
+			    "host pods with CAP_NET_RAW can send past the rules: drop it in all "
+			    "(deploy/admission)",
+			    "frames of packet sockets are not looked at: %s", mode);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *item = json_object_array_get_idx(devices, i);
+		if (!table_value(item, "reason"))
+			continue;
+		n_open++;
+		doctor_find(doctor, "backstop", HEALTH_WARNING,
+			    "host pods with CAP_NET_RAW can send past the rules there: drop it in "
+			    "all (deploy/admission)",
+			    "frames of packet sockets are not looked at on %s: %s",
+			    text_at(item, "device", device), text_at(item, "reason", reason));
+	}
+	if (!n_open)
+		doctor_find(doctor, "backstop", HEALTH_OK, NULL,
+			    "frames of packet sockets are looked at on every uplink: %s", mode);
+}
+
 /* Each that is left out, with the agent's reason. */
 static void find_endpoints(struct doctor *doctor)
 {
@@ -124,6 +155,7 @@ void doctor_agent(struct doctor *doctor)
 	find_rules(doctor, status);
 	find_api(doctor, status);
 	find_lost(doctor, status);
+	find_backstop(doctor, status);
 	json_object_put(reply);
 	find_endpoints(doctor);
 	if (cli_has(doctor->cli, "probe"))

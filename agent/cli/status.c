@@ -181,6 +181,33 @@ static void print_ledger(const struct page *page)
 	line(page, "ledger", text);
 }
 
+static void print_backstop_device(const struct page *page, struct json_object *item)
+{
+	char device[TABLE_CELL_MAX], reason[TABLE_CELL_MAX], text[2 * TABLE_CELL_MAX + 32];
+
+	if (!table_value(item, "reason"))
+		return;
+	table_text(table_value(item, "device"), device);
+	table_text(table_value(item, "reason"), reason);
+	snprintf(text, sizeof(text), "not at %s: %s", device, reason);
+	line(page, "", text);
+}
+
+static void print_backstop(const struct page *page)
+{
+	struct json_object *devices = table_value(page->status, "backstop.devices");
+	char mode[TABLE_CELL_MAX], text[TABLE_CELL_MAX + 64];
+
+	if (!devices)
+		return; /* an older agent */
+	text_at(page, "backstop.mode", mode);
+	snprintf(text, sizeof(text), "%s; %llu frames of packet sockets to external destinations",
+		 mode, (unsigned long long)number_at(page, "backstop.frames"));
+	line(page, "backstop", text);
+	for (size_t i = 0; i < json_object_array_length(devices); i++)
+		print_backstop_device(page, json_object_array_get_idx(devices, i));
+}
+
 static void print_shipper(const struct page *page)
 {
 	char text[128];
@@ -226,6 +253,7 @@ int status_print(struct json_object *status, uint64_t now_usec, bool has_colours
 	print_api(&page);
 	print_books(&page);
 	print_ledger(&page);
+	print_backstop(&page);
 	print_shipper(&page);
 	return print_networks(&page);
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "compile/internal.h"
+#include "inventory/backstop.h"
 
 static void level_add(struct levels *levels, unsigned level)
 {
@@ -83,6 +84,19 @@ static bool has_bridged_pods(const struct snapshot *snapshot)
 	return false;
 }
 
+/* Only where it would have something to stand at: nobody pays for a table that does nothing. */
+static bool has_backstop(const struct compile_input *input)
+{
+	const struct snapshot *snapshot = input->snapshot;
+
+	if (input->has_no_egress || !compile_backstop_is_needed(input->config, snapshot))
+		return false;
+	for (size_t i = 0; i < snapshot->n_backstops; i++)
+		if (!snapshot->backstops[i].reason)
+			return true;
+	return false;
+}
+
 static void add_counters(struct compiler *compiler)
 {
 	static const char *const counters[] = {
@@ -93,7 +107,8 @@ static void add_counters(struct compiler *compiler)
 		pf_counter_add(compiler->inet, counters[i]);
 }
 
-static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
+static void compile_all(struct compiler *compiler, const struct compile_input *input,
+			struct pf_ruleset *ruleset)
 {
 	compiler->inet = pf_table_add(ruleset, PF_FAMILY_INET, PODFENCE_TABLE);
 	if (has_bridged_pods(compiler->snapshot))
@@ -109,6 +124,10 @@ static void compile_all(struct compiler *compiler, struct pf_ruleset *ruleset)
 	if (compiler->bridge)
 		compile_bridge(compiler);
 	compile_quarantines(compiler);
+	if (has_backstop(input)) {
+		compiler->netdev = pf_table_add(ruleset, PF_FAMILY_NETDEV, PODFENCE_TABLE);
+		compile_backstop(compiler);
+	}
 }
 
 int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
@@ -130,7 +149,7 @@ int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 		return -ENOMEM;
 	}
 	collect_levels(&compiler);
-	compile_all(&compiler, ruleset);
+	compile_all(&compiler, input, ruleset);
 	free(compiler.internal.prefixes);
 	int r = pf_ruleset_seal(ruleset);
 	if (r < 0) {

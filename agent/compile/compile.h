@@ -29,7 +29,12 @@ struct compile_input {
 	const struct pf_ruleset *before;
 	const struct decisions *before_decisions;
 	const struct quarantine_list *quarantines; /* set by hand; NULL: none, but labels count */
+	bool has_no_egress; /* the kernel has no egress hook, or refuses to have it here: no backstop */
 };
+
+/* Whether there is somebody on the node for whom the backstop is (backstop.c), and whether it drops. */
+bool compile_backstop_is_needed(const struct config *config, const struct snapshot *snapshot);
+bool compile_backstop_denies(const struct config *config);
 
 /* To the whole ruleset. Pure: the same input gives the same value. 0; COMPILE_E_REFUSED with a sentence in
  * ret_reason; -ENOMEM. */

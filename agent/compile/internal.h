@@ -33,6 +33,8 @@
 #define METADATA6      SET("metadata6")
 #define INTERNAL4      SET("internal4")
 #define INTERNAL6      SET("internal6")
+#define TRANSLATED6    SET("translated6") /* what NAT64 makes of internal IPv4 networks */
+#define NAT64	       SET("nat64")
 #define RESOLVERS4     SET("resolvers4")
 #define RESOLVERS6     SET("resolvers6")
 #define TUNNEL_PORT    SET("tunnel_ports")
@@ -92,6 +94,7 @@ struct compiler {
 	const struct quarantine_list *quarantines; /* or NULL */
 	struct pf_table *inet;
 	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
+	struct pf_table *netdev; /* NULL: no backstop */
 	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
 	struct prefix_list internal; /* all of them, configured and derived */
 	/* Depths of the cgroup tree, the deepest first: a unit may stand in a unit. */
@@ -137,6 +140,12 @@ void compile_judges(const struct compiler *compiler);
 #define NAT64_MAX 9
 size_t nat64_prefixes(const struct compiler *compiler,
 		      struct pf_prefix ret_prefixes[static NAT64_MAX]);
+/* Fill sets of destinations, IPv4 and IPv6: metadata addresses; networks that are internal; those that are
+ * local to the segment or the node. Into an interval set: internal IPv4 as NAT64 embeds it. */
+void metadata_fill(const struct compiler *compiler, struct pf_set *four, struct pf_set *six);
+void internal_fill(const struct compiler *compiler, struct pf_set *four, struct pf_set *six);
+void local_fill(struct pf_set *four, struct pf_set *six);
+void translated_fill(const struct compiler *compiler, struct pf_set *six);
 /* A prefix written in the code: that it parses is seen in the golden rulesets. */
 struct pf_prefix prefix_constant(const char *text);
 /* Returns for destinations that are internal whoever sends, before the sender is looked up. */
@@ -149,5 +158,7 @@ void compile_policies(const struct compiler *compiler);
 void compile_endpoint_chains(const struct compiler *compiler);
 void compile_endpoints(const struct compiler *compiler);
 void compile_bridge_endpoints(const struct compiler *compiler);
+/* backstop.c */
+void compile_backstop(const struct compiler *compiler);
 /* quarantine.c */
 void compile_quarantines(const struct compiler *compiler);

@@ -76,14 +76,8 @@ static void element_add_address(struct pf_set *set, const struct pf_address *add
 	pf_element_add(set, &key);
 }
 
-static void add_metadata_sets(const struct compiler *compiler)
+void metadata_fill(const struct compiler *compiler, struct pf_set *four, struct pf_set *six)
 {
-	const struct pf_set_options options = {.size = 64};
-	struct pf_set *four = pf_set_add(compiler->inet, METADATA4, &options,
-					 PF_FIELDS({PF_IP_DADDR}));
-	struct pf_set *six = pf_set_add(compiler->inet, METADATA6, &options,
-					PF_FIELDS({PF_IP6_DADDR}));
-
 	for (size_t i = 0; i < n_metadata_addresses; i++) {
 		struct pf_prefix prefix = prefix_constant(metadata_addresses[i]);
 		bool is_v4 = prefix.address.family == AF_INET;
@@ -94,6 +88,17 @@ static void add_metadata_sets(const struct compiler *compiler)
 			element_add_address(six, &embedded.address);
 		}
 	}
+}
+
+static void add_metadata_sets(const struct compiler *compiler)
+{
+	const struct pf_set_options options = {.size = 64};
+	struct pf_set *four = pf_set_add(compiler->inet, METADATA4, &options,
+					 PF_FIELDS({PF_IP_DADDR}));
+	struct pf_set *six = pf_set_add(compiler->inet, METADATA6, &options,
+					PF_FIELDS({PF_IP6_DADDR}));
+
+	metadata_fill(compiler, four, six);
 }
 
 static size_t count_family(const struct prefix_list *list, uint8_t family)
@@ -110,6 +115,38 @@ static bool asks_set(const struct compiler *compiler, uint8_t family)
 	return count_family(&compiler->internal, family) > LINEAR_MAX;
 }
 
+void internal_fill(const struct compiler *compiler, struct pf_set *four, struct pf_set *six)
+{
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
+		const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
+		pf_element_add_prefix(prefix->address.family == AF_INET ? four : six, prefix);
+	}
+}
+
+void translated_fill(const struct compiler *compiler, struct pf_set *six)
+{
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
+		for (size_t k = 0; k < nat64_count(compiler); k++) {
+			const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
+			struct pf_prefix nat64 = nat64_at(compiler, k);
+			struct pf_prefix embedded = embed(&nat64, prefix);
+			if (prefix->address.family == AF_INET)
+				pf_element_add_prefix(six, &embedded);
+		}
+}
+
+void local_fill(struct pf_set *four, struct pf_set *six)
+{
+	for (size_t i = 0; i < N(local4); i++) {
+		struct pf_prefix prefix = prefix_constant(local4[i]);
+		pf_element_add_prefix(four, &prefix);
+	}
+	for (size_t i = 0; i < N(local6); i++) {
+		struct pf_prefix prefix = prefix_constant(local6[i]);
+		pf_element_add_prefix(six, &prefix);
+	}
+}
+
 /* Interval sets where lists are long. The IPv6 set also holds what NAT64 makes of internal IPv4; it
  * is asked before the NAT64 prefixes, which are asked before the plain IPv6 networks. */
 static void add_internal_sets(const struct compiler *compiler)
@@ -121,22 +158,10 @@ static void add_internal_sets(const struct compiler *compiler)
 		four = pf_set_add(compiler->inet, INTERNAL4, &interval, PF_FIELDS({PF_IP_DADDR}));
 	if (asks_set(compiler, AF_INET6))
 		six = pf_set_add(compiler->inet, INTERNAL6, &interval, PF_FIELDS({PF_IP6_DADDR}));
-	for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
-		const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
-		pf_element_add_prefix(prefix->address.family == AF_INET ? four : six, prefix);
-	}
-	if (!count_family(&compiler->internal, AF_INET))
-		return;
-	struct pf_set *translated = pf_set_add(compiler->inet, SET("translated6"), &interval,
-					       PF_FIELDS({PF_IP6_DADDR}));
-	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
-		for (size_t k = 0; k < nat64_count(compiler); k++) {
-			const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
-			struct pf_prefix nat64 = nat64_at(compiler, k);
-			struct pf_prefix embedded = embed(&nat64, prefix);
-			if (prefix->address.family == AF_INET)
-				pf_element_add_prefix(translated, &embedded);
-		}
+	internal_fill(compiler, four, six);
+	if (count_family(&compiler->internal, AF_INET))
+		translated_fill(compiler, pf_set_add(compiler->inet, TRANSLATED6, &interval,
+						     PF_FIELDS({PF_IP6_DADDR})));
 }
 
 static void add_prefix_rule(struct pf_chain *chain, const struct pf_prefix *prefix,
@@ -279,7 +304,7 @@ static void add_judge(const struct compiler *compiler, const char *name, const c
 	add_local_rules(chain, local4, N(local4));
 	add_lookup_rule(chain, METADATA6, daddr6, PF_GOTO, end);
 	if (count_family(&compiler->internal, AF_INET))
-		add_lookup_rule(chain, SET("translated6"), daddr6, PF_RETURN, NULL);
+		add_lookup_rule(chain, TRANSLATED6, daddr6, PF_RETURN, NULL);
 	for (size_t i = 0; i < nat64_count(compiler); i++) {
 		struct pf_prefix prefix = nat64_at(compiler, i);
 		add_prefix_rule(chain, &prefix, PF_GOTO, end);

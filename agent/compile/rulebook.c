@@ -266,6 +266,29 @@ static const struct rule_facts facts[RULE_N] = {
 			.keeps_flows = true,
 			.severity = 21,
 		},
+	[RULE_PACKET] =
+		{
+			.token = "packet",
+			.counter = "backstopped",
+			.chain = "netdev podfence/backstop",
+			.name = "packet-socket-external",
+			.category = "backstop",
+			.text = "A packet socket (AF_PACKET) sent it past all rules of IP, and its "
+				"destination is external or cannot be told.",
+			.severity = 73,
+		},
+	[RULE_PACKET_AUDIT] =
+		{
+			.token = "packet-audit",
+			.counter = "backstopped",
+			.chain = "netdev podfence/backstop",
+			.name = "packet-socket-external-audit",
+			.category = "backstop",
+			.text = "A packet socket (AF_PACKET) sent it past all rules of IP, and its "
+				"destination is external or cannot be told; audit let it pass.",
+			.lets_pass = true,
+			.severity = 47,
+		},
 };
 
 const struct rule_facts *rule_facts(enum rule_id id)

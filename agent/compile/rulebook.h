@@ -36,6 +36,8 @@ enum rule_id {
 	RULE_QUARANTINE,    /* from an endpoint that is cut off */
 	RULE_QUARANTINE_IN, /* to it */
 	RULE_ALLOW,	    /* external, and allowed: never logged, told by its count */
+	RULE_PACKET,	    /* a frame of a packet socket, to an external destination (netdev) */
+	RULE_PACKET_AUDIT,
 	RULE_N,
 };
 

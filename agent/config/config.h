@@ -117,6 +117,9 @@ struct config {
 		struct number_list tunnel_protocols; /* network.tunnels.protocols: 4 41 47 */
 	} network;
 	struct {
+		enum config_mode mode; /* backstop.mode: audit | deny | off */
+	} backstop;
+	struct {
 		enum config_owner owner; /* tables.owner: auto | off; read at start */
 	} tables;
 	struct {

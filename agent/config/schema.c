@@ -155,6 +155,12 @@ static const struct schema_key keys[] = {
 	 "UDP ports of tunnel transport that pods may not send to internal addresses.", NULL},
 	{"network.tunnels.protocols", SCHEMA_NUMBER_LIST, AT(network.tunnel_protocols), 1, 255,
 	 "4 41 47", NULL, "IP protocols of the same: IPIP, 6in4, GRE.", NULL},
+	{"backstop.mode", SCHEMA_ENUM, AT(backstop.mode), 0, 0, "audit", modes,
+	 "What frames meet that packet sockets (AF_PACKET) send by an uplink to external "
+	 "destinations, past all rules of IP, while there is a host pod or a unit. They do not say "
+	 "who sent them, so it holds for everybody on the node. deny: only where default.mode is "
+	 "deny too; off: they are not looked at.",
+	 NULL},
 	{"tables.owner", SCHEMA_ENUM, AT(tables.owner), 0, 0, "auto", owners,
 	 "Whether our nftables tables belong to the agent, so that nobody else can flush or change "
 	 "them: auto where the kernel has this (6.9); off: others can, and it is repaired. Read at "

@@ -287,6 +287,7 @@ void control_status_numbers(struct json *json, const struct daemon *daemon)
 	add_books(json, &daemon->stream);
 	add_ledger(json, daemon);
 	add_processes(json, daemon);
+	backstop_write(daemon, json);
 	add_shipper(json, &daemon->seam);
 	add_control(json, daemon);
 }

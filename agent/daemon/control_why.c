@@ -51,6 +51,8 @@ int control_why(struct control_request *request, struct json *reply)
 	answer_make(&input, &answer);
 	json_object_begin(reply, "answer");
 	answer_write(&answer, reply);
+	if (answer.is_judged && input.endpoint->kind != ENDPOINT_POD)
+		json_string(reply, "packet_sockets", backstop_mode(daemon));
 	json_object_end(reply);
 	return CONTROL_DONE;
 }

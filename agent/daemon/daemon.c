@@ -337,6 +337,7 @@ static int start(struct daemon *daemon)
 		r = fence_own(daemon->fence);
 	if (r < 0)
 		return r;
+	backstop_open(daemon);
 	daemon->must_read_pods = true;
 	daemon->policies.must_read = true;
 	daemon->must_derive = true;

@@ -65,12 +65,16 @@ struct ledger_counter {
 	uint64_t last, before;
 };
 
+#define LEDGER_TABLES 3 /* that log: inet, bridge, netdev */
+
 /* What the kernel's ledger says, and what was told of it (ledger.c). */
 struct ledger {
 	struct flow_table *flows;
 	char salt[128]; /* boot and node: in the ids of flows */
 	struct books books;
-	struct ledger_counter counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged[2];
+	struct ledger_counter counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N];
+	struct ledger_counter logged[LEDGER_TABLES], backstopped;
+	uint64_t n_backstopped; /* frames of packet sockets, as of the last reading */
 	uint64_t removed[LEDGER_CLASS_N], removed_over[LEDGER_CLASS_N]; /* packets of elements */
 	uint64_t logged_at_bind;
 	struct buffer text; /* of the state file */
@@ -121,6 +125,12 @@ struct confirm {
 	sd_event_source *deadline, *again;
 };
 
+/* Frames of packet sockets (backstop.c). */
+struct backstop {
+	bool is_unsupported; /* by the kernel */
+	uint64_t again_usec; /* CLOCK_MONOTONIC: it was refused, and is not tried before */
+};
+
 struct control_server;
 
 /* The same events to one reader of a socket, podfence-ship (seam.c). */
@@ -154,6 +164,7 @@ struct daemon {
 	uint64_t networks_version;     /* of the cluster they are derived from */
 	struct policies policies;
 	struct confirm confirm;
+	struct backstop backstop;
 	struct detours detours;
 	uint64_t detours_version; /* of the configuration they were judged by; 0: none */
 	bool were_detours_hidden, was_tcx_hidden;
@@ -245,6 +256,18 @@ void confirm_done(struct daemon *daemon);
 
 /* networks.c: what is internal without being listed */
 PF_MUST_CHECK int networks_derive(struct daemon *daemon);
+
+/* backstop.c. Asks the kernel whether it can be had; what fails is said. */
+void backstop_open(struct daemon *daemon);
+/* After another configuration was taken over. */
+void backstop_change(struct daemon *daemon, const struct config *before);
+bool backstop_is_out(const struct daemon *daemon); /* rules are made without it */
+/* Rules for this snapshot were refused. True: from now on they are to be made without it for a while. */
+bool backstop_failed(struct daemon *daemon, const struct snapshot *snapshot);
+/* "deny", "audit", "off", "idle" (nobody is there for whom it is), "unavailable". */
+const char *backstop_mode(const struct daemon *daemon);
+struct json;
+void backstop_write(const struct daemon *daemon, struct json *json);
 
 /* detours.c: ways around the hooks. True where they are others than before. */
 bool detours_look(struct daemon *daemon);

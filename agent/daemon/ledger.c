@@ -39,7 +39,7 @@ static const char *const counters[LEDGER_CLASS_N][3] = {
 /* The named counters at one time. */
 struct reading {
 	uint64_t counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N];
-	uint64_t logged[2]; /* in the inet and in the bridge table, which comes and goes */
+	uint64_t logged[LEDGER_TABLES], backstopped; /* bridge and netdev tables come and go */
 };
 
 static uint64_t value_of(const struct pf_counter_value *values, size_t n, enum pf_family family,
@@ -60,6 +60,9 @@ static void reading_make(const struct pf_counter_value *values, size_t n, struct
 	}
 	reading->logged[0] = value_of(values, n, PF_FAMILY_INET, "logged");
 	reading->logged[1] = value_of(values, n, PF_FAMILY_BRIDGE, "logged");
+	reading->logged[2] = value_of(values, n, PF_FAMILY_NETDEV, "logged");
+	reading->backstopped = value_of(values, n, PF_FAMILY_NETDEV,
+					rule_facts(RULE_PACKET)->counter);
 }
 
 /* A counter that says less than before was made anew: somebody had deleted the table. */
@@ -86,8 +89,9 @@ static int read_counters(struct daemon *daemon, struct reading *ret_reading)
 		ret_reading->counted[i] = follow(&ledger->counted[i], ret_reading->counted[i]);
 		ret_reading->unkept[i] = follow(&ledger->unkept[i], ret_reading->unkept[i]);
 	}
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < LEDGER_TABLES; i++)
 		ret_reading->logged[i] = follow(&ledger->logged[i], ret_reading->logged[i]);
+	ledger->n_backstopped = follow(&ledger->backstopped, ret_reading->backstopped);
 	return 0;
 }
 
@@ -164,7 +168,8 @@ static void add_up(struct ledger *ledger, const struct reading *before, const st
 		*(set->kind == LEDGER_OVER ? &class->overflow
 					   : &class->ledger) += flow_total(flow).packets;
 	}
-	books->logged = after->logged[0] + after->logged[1] - ledger->logged_at_bind;
+	books->logged = after->logged[0] + after->logged[1] + after->logged[2] -
+			ledger->logged_at_bind;
 	books->readings++;
 }
 
@@ -417,7 +422,7 @@ static int read_logged(uint64_t *ret_logged)
 		reading_make(values, n, &reading);
 	free(values);
 	pf_nft_free(nft);
-	*ret_logged = reading.logged[0] + reading.logged[1];
+	*ret_logged = reading.logged[0] + reading.logged[1] + reading.logged[2];
 	return r;
 }
 

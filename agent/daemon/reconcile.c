@@ -230,8 +230,8 @@ static int decide(struct daemon *daemon, const struct snapshot *snapshot,
 	return decisions_new(&input, snapshot, daemon->decisions, ret_decisions);
 }
 
-static int apply(struct daemon *daemon, const struct snapshot *snapshot,
-		 const struct decisions *decisions, size_t *ret_n_steps)
+static int apply_once(struct daemon *daemon, const struct snapshot *snapshot,
+		      const struct decisions *decisions, size_t *ret_n_steps)
 {
 	bool is_config_same = daemon->rules_version == daemon->config_version;
 	const struct compile_input input = {
@@ -241,6 +241,7 @@ static int apply(struct daemon *daemon, const struct snapshot *snapshot,
 		.before = is_config_same ? fence_current(daemon->fence) : NULL,
 		.before_decisions = is_config_same ? daemon->decisions : NULL,
 		.quarantines = &daemon->quarantines.list,
+		.has_no_egress = backstop_is_out(daemon),
 	};
 	struct pf_ruleset *ruleset;
 	char reason[160];
@@ -251,6 +252,17 @@ static int apply(struct daemon *daemon, const struct snapshot *snapshot,
 		return -EINVAL;
 	}
 	return r < 0 ? r : fence_apply(daemon->fence, ruleset, ret_n_steps);
+}
+
+/* A device may go away between our look and our change; the rest must not wait for it. */
+static int apply(struct daemon *daemon, const struct snapshot *snapshot,
+		 const struct decisions *decisions, size_t *ret_n_steps)
+{
+	int r = apply_once(daemon, snapshot, decisions, ret_n_steps);
+
+	return r < 0 && backstop_failed(daemon, snapshot)
+		       ? apply_once(daemon, snapshot, decisions, ret_n_steps)
+		       : r;
 }
 
 int reconcile(struct daemon *daemon)

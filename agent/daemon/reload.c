@@ -114,6 +114,7 @@ static void take_over(struct daemon *daemon, struct successor *next)
 		diag_cannot("watch policies.directory", r);
 	control_change(daemon, next->config);
 	culprit_change(daemon, next->config);
+	backstop_change(daemon, next->config);
 	seam_change(daemon, next->config);
 }
 

@@ -95,6 +95,10 @@ static void attribute_sender(struct event *event, const struct snapshot *snapsho
 		attribute_chain(event, snapshot);
 		return;
 	}
+	if (event->record->family == NFPROTO_NETDEV) {
+		event->attribution = "none: a packet socket's frame does not say whose it is";
+		return;
+	}
 	switch (event->record->hook) {
 	case NF_INET_PRE_ROUTING:
 	case NF_INET_LOCAL_IN:
@@ -195,8 +199,11 @@ int event_attribute(const struct pf_nflog_record *record, const struct snapshot 
 
 	if (rule_prefix_parse(record->prefix, &event.meaning) < 0)
 		return EVENT_E_FOREIGN;
-	event.packet_error = pf_packet_parse(record->payload, record->payload_length,
-					     record->ethertype, &event.packet);
+	event.packet_error = record->family == NFPROTO_NETDEV
+				     ? pf_packet_parse_frame(record->payload,
+							     record->payload_length, &event.packet)
+				     : pf_packet_parse(record->payload, record->payload_length,
+						       record->ethertype, &event.packet);
 	event.has_packet = event.packet_error == 0;
 	event_judge(&event, snapshot, rulebook);
 	*ret_event = event;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/address_text.h"
+#include "inventory/backstop.h"
 #include "inventory/detours.h"
 #include "inventory/resolve.h"
 #include "inventory/unit_endpoints.h"
@@ -105,6 +106,7 @@ struct snapshot *snapshot_free(struct snapshot *snapshot)
 	free(snapshot->endpoints);
 	free(snapshot->exempt);
 	free(snapshot->uplinks);
+	backstops_free(snapshot);
 	free(snapshot->by_link);
 	free(snapshot->by_index);
 	pod_list_free(snapshot->pods);
@@ -297,6 +299,8 @@ static int snapshot_fill(struct snapshot *snapshot, const struct snapshot_option
 
 	if (r == 0)
 		r = endpoints_resolve(snapshot, options);
+	if (r == 0)
+		r = backstops_find(snapshot, options->detours);
 	if (r == 0)
 		r = cgroups_make_unique(snapshot);
 	if (r == 0)

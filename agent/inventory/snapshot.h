@@ -17,6 +17,7 @@
  * shows, and the units that the configuration names. Immutable once built; events are attributed with the snapshot of their time. */
 
 struct detours;
+struct backstop_device;
 
 enum endpoint_kind { ENDPOINT_POD, ENDPOINT_HOST_POD, ENDPOINT_UNIT };
 
@@ -74,6 +75,8 @@ struct snapshot {
 	struct node_view *view; /* owned */
 	uint32_t *uplinks;	/* ifindexes, sorted */
 	size_t n_uplinks;
+	struct backstop_device *backstops; /* sorted by ifindex; backstop.h */
+	size_t n_backstops;
 	struct network_list *networks; /* derived; NULL: none; shared */
 	/* look-up tables, built with it */
 	struct snapshot_link *by_link; /* (link, address) -> endpoint, sorted */

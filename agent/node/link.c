@@ -8,6 +8,7 @@
 #include "node/rtnetlink.h"
 
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <sys/socket.h>
 
 #include <linux/if_link.h>
@@ -97,6 +98,7 @@ int rtnetlink_link_parse(const void *message, size_t length, struct node_link *r
 		.peer_nsid = -1,
 		.is_loopback = header->ifi_flags & IFF_LOOPBACK,
 		.is_up = header->ifi_flags & IFF_UP,
+		.is_ethernet = header->ifi_type == ARPHRD_ETHER,
 	};
 	while ((attribute = rtnetlink_attribute_next(&attributes))) {
 		r = parse_attribute(attribute, &link);

@@ -38,7 +38,8 @@ struct node_link {
 	uint32_t peer; /* IFLA_LINK: ifindex of the peer or parent, in the namespace of peer_nsid */
 	int32_t peer_nsid; /* IFLA_LINK_NETNSID; -1: the peer is in this namespace */
 	bool is_loopback;
-	bool is_up; /* IFF_UP */
+	bool is_up;	  /* IFF_UP */
+	bool is_ethernet; /* ARPHRD_ETHER: its frames begin with an Ethernet header */
 	enum link_program program;
 };
 

@@ -267,6 +267,8 @@ static const struct agent_metric {
 	 NULL},
 	{"processes.skipped", "podfence_process_lookups_total", "{outcome=\"skipped\"}", "counter",
 	 NULL},
+	{"backstop.frames", "podfence_backstop_frames_total", "", "counter",
+	 "Frames of packet sockets to external destinations."},
 	{"transaction.generation", "podfence_generation", "", "gauge",
 	 "Generation of the rules in force."},
 	{"transaction.generation", "podfence_transactions_total", "", "counter",

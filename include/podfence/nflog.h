@@ -12,8 +12,9 @@
 
 /* One NFLOG message (linux/netfilter/nfnetlink_log.h). payload points into the parsed message. */
 struct pf_nflog_record {
-	uint8_t family;	    /* nfgenmsg: NFPROTO_INET is logged as AF_INET or AF_INET6; AF_BRIDGE */
-	uint8_t hook;	    /* NF_INET_* or NF_BR_* */
+	uint8_t family;	    /* nfgenmsg: NFPROTO_INET is logged as AF_INET or AF_INET6; AF_BRIDGE;
+			       NFPROTO_NETDEV */
+	uint8_t hook;	    /* NF_INET_*, NF_BR_* or NF_NETDEV_* */
 	uint16_t ethertype; /* host order */
 	uint32_t link_in, link_out; /* ifindex, 0: none */
 	uint32_t port_in;	    /* bridge port (PHYSINDEV), 0: none */
@@ -26,7 +27,8 @@ struct pf_nflog_record {
 	uint64_t timestamp_usec; /* CLOCK_REALTIME; absent at OUTPUT and behind, or where absurd */
 	uint8_t source_mac[8];
 	uint8_t source_mac_length;
-	const uint8_t *payload; /* begins with the network header */
+	const uint8_t
+		*payload; /* begins with the network header; at egress with that of the frame */
 	size_t payload_length;
 	char prefix[PF_NFLOG_PREFIX_MAX];
 };

@@ -38,3 +38,6 @@ enum {
  * is_truncated says the rest is not. 0, or one of PF_PACKET_E_*; never touches ret_packet then. */
 PF_MUST_CHECK int pf_packet_parse(const uint8_t *bytes, size_t length, uint16_t ethertype,
 				  struct pf_packet *ret_packet);
+/* The same of one that begins with an Ethernet header; up to two VLAN tags are passed over. */
+PF_MUST_CHECK int pf_packet_parse_frame(const uint8_t *bytes, size_t length,
+					struct pf_packet *ret_packet);

@@ -68,6 +68,7 @@ enum pf_field {
 	PF_TAGGED_TYPE, /* the same of one that begins with one VLAN tag */
 	PF_TAGGED_IP_DADDR,
 	PF_TAGGED_IP6_DADDR,
+	PF_PROTOCOL, /* meta protocol: the ethertype that the sender says */
 	PF_ARP_HEAD, /* @nh,0,48: hardware and protocol type and address lengths */
 	PF_FIELD_N,
 };

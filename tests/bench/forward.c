@@ -73,6 +73,7 @@ enum {
 	MANY_JUDGED,
 	FEW_ALLOWED,
 	MANY_ALLOWED,
+	FEW_BACKSTOP,
 	N_VARIANTS
 };
 
@@ -89,6 +90,7 @@ static const struct {
 	[MANY_JUDGED] = {"judged, 10,000 endpoints", 10000, true},
 	[FEW_ALLOWED] = {"external, 10 allowed networks", 10, true},
 	[MANY_ALLOWED] = {"external, 1,000 of them", 10, true},
+	[FEW_BACKSTOP] = {"internal, with the backstop", 10, false},
 };
 
 struct bench {
@@ -162,6 +164,7 @@ static int prepare(struct bench *bench)
 			i < FEW ? bench->none
 				: compiled_or_die(variants[i].n_pods, 2,
 						  variants[i].is_judged ? MADE_SHARED_NETWORK : 0);
+	bench->rulesets[FEW_BACKSTOP] = compiled_or_die(10, 2, MADE_BACKSTOP);
 	bench->rulesets[FEW_ALLOWED] = compiled_with_allowed_or_die(10);
 	bench->rulesets[MANY_ALLOWED] = compiled_with_allowed_or_die(1000);
 	return 0;

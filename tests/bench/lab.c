@@ -63,6 +63,8 @@ struct pf_ruleset *compiled_or_die(unsigned n_pods, unsigned n_host_pods, unsign
 	struct pf_ruleset *ruleset;
 	char reason[160] = "no memory";
 
+	if (flags & MADE_BACKSTOP)
+		strcpy(made->snapshot.view->links[0].name, BACKSTOP_DEVICE);
 	if (compile(&input, &ruleset, reason) != 0) {
 		fprintf(stderr, "cannot compile: %s\n", reason);
 		exit(1);

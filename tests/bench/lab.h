@@ -19,6 +19,7 @@ struct statistics {
 struct statistics statistics_of(double *values, size_t n); /* sorts */
 
 void apply_or_die(struct pf_nft *nft, const struct pf_ruleset *from, const struct pf_ruleset *to);
+#define BACKSTOP_DEVICE "sink" /* where the backstop of MADE_BACKSTOP stands */
 struct pf_ruleset *compiled_or_die(unsigned n_pods, unsigned n_host_pods, unsigned flags);
 /* Ten pods that may reach that many networks, 100.64.0.0/24 and every second one after it. */
 struct pf_ruleset *compiled_with_allowed_or_die(unsigned n_networks);

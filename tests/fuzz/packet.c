@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Two bytes of ethertype, then any bytes as a packet. What is read of a part must not contradict
- * what is read of the whole. */
+ * Two bytes of ethertype, then any bytes as a packet; 0xffff: as a frame with its header. What is read of a part
+ * must not contradict what is read of the whole. */
 #include <podfence/packet.h>
 
 #include <arpa/inet.h>
@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "fuzz.h"
+
+#define FRAME 0xffff
 
 static void require(bool condition)
 {
@@ -24,7 +26,8 @@ static int parse(const uint8_t *bytes, size_t length, uint16_t ethertype, struct
 	if (!exact)
 		abort();
 	memcpy(exact, bytes, length);
-	int r = pf_packet_parse(exact, length, ethertype, packet);
+	int r = ethertype == FRAME ? pf_packet_parse_frame(exact, length, packet)
+				   : pf_packet_parse(exact, length, ethertype, packet);
 	free(exact);
 	require(r >= 0 && r <= PF_PACKET_E_UNKNOWN);
 	return r;

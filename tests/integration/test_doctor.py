@@ -36,7 +36,8 @@ def check_well(check: tap.Tap, agent: Agent) -> None:
     check.equal((status, found),
                 (0, {"permissions": "ok", "kernel": "ok", "nflog": "ok", "uplinks": "ok",
                      "cgroups": "ok", "conflicts": "ok", "state": "ok", "store": "warning",
-                     "rules": "ok", "events": "ok", "shipper": "warning", "coverage": "ok"}),
+                     "rules": "ok", "events": "ok", "shipper": "warning", "backstop": "ok",
+                     "coverage": "ok"}),
                 "a node that is well")
     check.equal(findings["uplinks"][0]["finding"], "up0", "its uplink")
     check.equal(rules(), before, "nothing is changed by looking")

@@ -25,6 +25,8 @@ static const struct {
 	{3, 1, MADE_BRIDGE},
 	{2, 1, MADE_MANY_UPLINKS | MADE_SHARED_NETWORK},
 	{3, 1, MADE_BRIDGE | MADE_AUDIT | MADE_MANY_NETWORKS},
+	{1, 2, MADE_BACKSTOP | MADE_BRIDGE},
+	{1, 1, MADE_BACKSTOP | MADE_AUDIT | MADE_MANY_NETWORKS},
 };
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inventory/backstop.h"
+
 static struct pf_prefix prefix(const char *text)
 {
 	struct pf_prefix value = {};
@@ -45,6 +47,7 @@ static void fill_config(struct config *config, unsigned flags)
 	static const char *const nodes[] = {"192.168.7.0/24", "fd07::/64"};
 
 	config->fallback.mode = flags & MADE_AUDIT ? CONFIG_MODE_AUDIT : CONFIG_MODE_DENY;
+	config->backstop.mode = config->fallback.mode;
 	config->fallback.action = flags & MADE_REJECT ? CONFIG_ACTION_REJECT : CONFIG_ACTION_DROP;
 	if (flags & MADE_MANY_NETWORKS)
 		fill_prefixes(&config->network.internal, many, sizeof(many) / sizeof(many[0]));
@@ -143,6 +146,18 @@ static void fill_units(struct snapshot *snapshot, struct endpoint *endpoints)
 	snapshot->n_exempt = 1;
 }
 
+static void fill_backstop(struct snapshot *snapshot)
+{
+	static const struct node_link link = {.index = 2, .name = "lo", .peer_nsid = -1};
+
+	snapshot->view->links = calloc(1, sizeof(link));
+	snapshot->view->links[0] = link;
+	snapshot->view->n_links = 1;
+	snapshot->backstops = calloc(1, sizeof(*snapshot->backstops));
+	snapshot->backstops[0].link = link.index;
+	snapshot->n_backstops = 1;
+}
+
 struct made_node *made_node_new(unsigned n_pods, unsigned n_host_pods, unsigned flags)
 {
 	struct made_node *made = calloc(1, sizeof(*made));
@@ -172,6 +187,8 @@ struct made_node *made_node_new(unsigned n_pods, unsigned n_host_pods, unsigned 
 			fill_host_pod(&snapshot->endpoints[i], i - n_pods - n_bridged);
 	}
 	fill_links(snapshot);
+	if (flags & MADE_BACKSTOP)
+		fill_backstop(snapshot);
 	return made;
 }
 
@@ -183,6 +200,8 @@ struct made_node *made_node_free(struct made_node *made)
 	free(made->snapshot.exempt);
 	free(made->snapshot.by_link);
 	free(made->snapshot.uplinks);
+	backstops_free(&made->snapshot);
+	free(made->snapshot.view->links);
 	free(made->snapshot.view->pod_roots);
 	free(made->snapshot.view);
 	free(made->config.network.internal.prefixes);

@@ -23,6 +23,8 @@ enum made_flags {
 	MADE_MANY_UPLINKS = 64,	  /* more than are compared one by one */
 	MADE_UNITS =
 		128, /* a slice, a unit inside it with another policy, and one that is exempt */
+	MADE_BACKSTOP =
+		256, /* the uplink is lo, as every namespace has it, and frames are told apart there */
 };
 
 /* n_pods routed pods with an IPv4 and an IPv6 address each, n_host_pods host pods. NULL: no memory.

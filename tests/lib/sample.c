@@ -329,6 +329,7 @@ static void add_netdev(struct pf_table *table)
 	pf_rule_lookup(rule, "nets6", PF_FIELDS({PF_TAGGED_IP6_DADDR}));
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	rule = pf_rule_add(chain);
+	pf_rule_equal(rule, (struct pf_selector){PF_PROTOCOL}, 0x0806);
 	pf_rule_equal(rule, (struct pf_selector){PF_ARP_HEAD}, 0x000108000604);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	pf_rule_verdict(pf_rule_add(chain), PF_DROP, NULL);

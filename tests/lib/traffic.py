@@ -9,7 +9,9 @@ a device of the receiving side, also where nobody listens.
 """
 import collections
 import contextlib
+import ctypes
 import errno
+import mmap
 import select
 import signal
 import socket
@@ -25,7 +27,9 @@ IP_TRANSPARENT, IPV6_TRANSPARENT, IPV6_FREEBIND = 19, 75, 78
 IPV6_RECVPKTINFO = 49
 MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, how a dual-stack socket shows IPv4
 ETH_P_ALL = 3
+SOCK_PACKET = 10
 PACKET_OUTGOING = 4
+SOL_PACKET, PACKET_VERSION, PACKET_TX_RING, PACKET_QDISC_BYPASS = 263, 10, 13, 20
 BURST = 10  # datagrams of a flood between two short sleeps
 
 sockets: dict[str, socket.socket] = {}  # of this worker, by the name the test gave them
@@ -95,6 +99,58 @@ def frame_send(device: str, *frames: bytes) -> str:
         for data in frames:
             raw.send(data)
     return "sent"
+
+
+def frame_send_as(device: str, data: bytes, protocol: int = 0, bypass: bool = False) -> str:
+    """One frame as the sender describes it: `protocol` need not be what stands in its header;
+    `bypass`: past the queueing discipline."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        if bypass:
+            raw.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+        return attempt(raw.sendto, data, (device, protocol)) or "sent"
+
+
+def frame_flood(device: str, data: bytes, times: int) -> None:
+    """The same again and again, whatever the kernel says."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.bind((device, 0))
+        for _ in range(times):
+            attempt(raw.send, data)
+
+
+def old_send(device: str, data: bytes) -> str:
+    """As before Linux 2.1 (packet_sendmsg_spkt())."""
+    with socket.socket(socket.AF_INET, SOCK_PACKET, socket.htons(ETH_P_ALL)) as raw:
+        return attempt(packet_sendto, raw, device, data) or "sent"
+
+
+def packet_sendto(raw: socket.socket, device: str, data: bytes) -> None:
+    """Python knows no struct sockaddr_pkt."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    name = struct.pack("=H14sH", socket.AF_INET, device.encode(), socket.htons(packet.ETH_IP4))
+    if libc.sendto(raw.fileno(), data, len(data), 0, name, len(name)) < 0:
+        raise OSError(ctypes.get_errno(), "sendto")
+
+
+def cooked_send(device: str, destination_mac: bytes, data: bytes, bypass: bool = False) -> str:
+    """An IP packet, the kernel makes the Ethernet header (SOCK_DGRAM)."""
+    protocol = packet.ETH_IP6 if data[0] >> 4 == 6 else packet.ETH_IP4
+    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as cooked:
+        if bypass:
+            cooked.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+        return attempt(cooked.sendto, data, (device, protocol, 0, 0, destination_mac)) or "sent"
+
+
+def ring_send(device: str, data: bytes) -> str:
+    """By a ring in memory (PACKET_TX_RING of version 2), as dumpcap's friends do."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.setsockopt(SOL_PACKET, PACKET_VERSION, 1)
+        raw.setsockopt(SOL_PACKET, PACKET_TX_RING, struct.pack("IIII", 4096, 1, 2048, 2))
+        raw.bind((device, packet.ETH_IP4))
+        with mmap.mmap(raw.fileno(), 4096) as ring:
+            ring[32:32 + len(data)] = data  # behind struct tpacket2_hdr
+            ring[0:8] = struct.pack("II", 1, len(data))  # TP_STATUS_SEND_REQUEST
+            return attempt(raw.send, b"") or "sent"
 
 
 def open_datagram(name: str, address: str, port: int, foreign: bool = False) -> str:

@@ -41,6 +41,8 @@ static void rulesets_are_golden(void **state)
 		{"uplinks.nft", 1, 1, MADE_MANY_UPLINKS},
 		{"metadata.nft", 1, 1, MADE_SHARED_NETWORK},
 		{"units.nft", 0, 1, MADE_UNITS},
+		{"backstop.nft", 0, 1, MADE_BACKSTOP},
+		{"backstop-audit.nft", 0, 1, MADE_BACKSTOP | MADE_AUDIT},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -377,6 +377,84 @@ static void contradictions_are_refused(void **state)
 	}
 }
 
+/* Of a frame: what stands behind the Ethernet header and up to two tags. */
+static void frames_parse(void **state)
+{
+	static const struct {
+		const char *hex;
+		int result;
+	} cases[] = {
+		{"020000000002"
+		 "020000000001"
+		 "0800" V4("45", "001c", "0000", "11") UDP,
+		 0},
+		{"020000000002"
+		 "020000000001"
+		 "8100"
+		 "0007"
+		 "0800" V4("45", "001c", "0000", "11") UDP,
+		 0},
+		{"020000000002"
+		 "020000000001"
+		 "88a8"
+		 "0007"
+		 "8100"
+		 "0009"
+		 "0800" V4("45", "001c", "0000", "11") UDP,
+		 0},
+		{"020000000002"
+		 "020000000001"
+		 "8100"
+		 "0007"
+		 "8100"
+		 "0009"
+		 "8100"
+		 "0001"
+		 "0800" V4("45", "001c", "0000", "11") UDP,
+		 PF_PACKET_E_UNKNOWN},
+		{"020000000002"
+		 "020000000001"
+		 "0000" V4("45", "001c", "0000", "11") UDP,
+		 PF_PACKET_E_UNKNOWN},
+		{"020000000002"
+		 "020000000001"
+		 "8100"
+		 "0007",
+		 PF_PACKET_E_SHORT},
+		{"020000000002"
+		 "020000000001"
+		 "8100"
+		 "00",
+		 PF_PACKET_E_SHORT},
+		{"020000000002"
+		 "020000000001"
+		 "08",
+		 PF_PACKET_E_SHORT},
+		{"020000000002"
+		 "020000000001"
+		 "0800"
+		 "4500",
+		 PF_PACKET_E_SHORT},
+		{"", PF_PACKET_E_SHORT},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t bytes[256];
+		size_t n = from_hex(cases[i].hex, bytes, sizeof(bytes));
+		struct pf_packet packet = {.length = 7};
+		uint8_t *exact = malloc(n ? n : 1);
+		assert_non_null(exact);
+		memcpy(exact, bytes, n);
+		print_message("# case %zu\n", i);
+		assert_int_equal(pf_packet_parse_frame(exact, n, &packet), cases[i].result);
+		free(exact);
+		assert_int_equal(packet.length, cases[i].result ? 7 : 28);
+		if (!cases[i].result)
+			assert_string_equal(words(&packet),
+					    V4_WORDS "length 28 hops 64 protocol 17" UDP_WORDS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +462,7 @@ int main(void)
 		cmocka_unit_test(packets_parse_at_every_length),
 		cmocka_unit_test(truncated_packets_tell_what_is_there),
 		cmocka_unit_test(contradictions_are_refused),
+		cmocka_unit_test(frames_parse),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
