@@ -4,6 +4,12 @@
  * The table of commands. To add one, write its file and a row here. */
 #include "cli/cli.h"
 
+static const struct cli_option status_options[] = {
+	{"ready", 0, NULL, NULL,
+	 "The exit status says only whether the agent is ready: its rules are in force, the last "
+	 "change was taken, and the API server, if there is one, was heard. For probes."},
+	{}};
+
 static const struct cli_option pods_options[] = {
 	{"unresolved", 'u', NULL, NULL,
 	 "Only those that are pending or uncovered, with the reason."},
@@ -82,7 +88,7 @@ const struct command commands[] = {
 	 "networks and where each came from, the last change of the rules, the API server and the "
 	 "books of events, from the running agent. Exit status 1 where the agent is not in "
 	 "order: rules that could not be changed, or endpoints that are not covered.",
-	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH, NULL, cli_status},
+	 CLI_AGENT | CLI_OUTPUT | CLI_WATCH, status_options, cli_status},
 	{"pods", "[NAME]", 0, 1, CLI_ENDPOINTS, "list the endpoints of this node",
 	 "The endpoints the agent knows, each with its coverage: enforced, audit, pending (not "
 	 "found on the node yet, the default verdict holds) or uncovered (packets can leave by a "

@@ -265,6 +265,16 @@ bool status_is_good(struct json_object *status)
 	       !json_object_get_uint64(table_value(status, "endpoints.uncovered"));
 }
 
+bool status_is_ready(struct json_object *status)
+{
+	const char *source = json_object_get_string(table_value(status, "api.source"));
+
+	return json_object_get_uint64(table_value(status, "transaction.generation")) &&
+	       !table_value(status, "transaction.failure") &&
+	       (json_object_get_boolean(table_value(status, "api.synced")) ||
+		(source && !strcmp(source, "none")));
+}
+
 static int show(const struct cli *cli)
 {
 	struct table table = {};
@@ -284,7 +294,8 @@ static int show(const struct cli *cli)
 	else if (status_print(value, (uint64_t)now.tv_sec * 1000000u, table.has_colours, stdout) <
 		 0)
 		status = cli_fail(1, "out of memory");
-	if (!status && !status_is_good(value))
+	bool is_fine = cli_has(cli, "ready") ? status_is_ready(value) : status_is_good(value);
+	if (!status && !is_fine)
 		status = 1;
 	json_object_put(reply);
 	return status ? status : cli_finish();

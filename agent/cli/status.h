@@ -15,3 +15,6 @@ PF_MUST_CHECK int status_print(struct json_object *status, uint64_t now_usec, bo
 			       FILE *stream);
 /* The rules are what they should be, and nobody is left out. */
 bool status_is_good(struct json_object *status);
+/* The rules are in force, the last change among them, and who the pods are was heard: an agent may take the
+ * place of another. Endpoints nothing can be done about do not count. */
+bool status_is_ready(struct json_object *status);

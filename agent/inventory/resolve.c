@@ -324,9 +324,6 @@ int endpoint_resolve(struct endpoint *endpoint, const struct snapshot *snapshot,
 	int r = sandbox_choose(endpoint, snapshot->view);
 	if (r < 0 || !endpoint->sandbox)
 		return r;
-	if (endpoint->sandbox == own_sandbox(snapshot->view))
-		return endpoint_end(endpoint, COVERAGE_UNCOVERED,
-				    "it is podfence itself, which is never judged");
 	if (endpoint->kind == ENDPOINT_HOST_POD)
 		return host_pod_resolve(endpoint, snapshot->view, covered);
 	return pod_resolve(endpoint, snapshot, covered);

@@ -147,12 +147,13 @@ static int uplinks_make(struct snapshot *snapshot, const struct snapshot_options
 	return 0;
 }
 
-/* Units come first: they are in no namespace. */
+/* Units come first: they are in no namespace. The pod podfence itself runs in is nobody's endpoint: it is exempt. */
 static int endpoints_resolve(struct snapshot *snapshot, const struct snapshot_options *options)
 {
 	static const struct unit_rule_list no_rules = {};
 	enum coverage covered = options->is_audit ? COVERAGE_AUDIT : COVERAGE_ENFORCED;
 	const struct pod_list *pods = snapshot->pods;
+	const struct node_sandbox *own = own_sandbox(snapshot->view);
 
 	snapshot->endpoints = calloc(snapshot->view->n_units + pods->n_pods + 1,
 				     sizeof(struct endpoint));
@@ -166,6 +167,11 @@ static int endpoints_resolve(struct snapshot *snapshot, const struct snapshot_op
 		int r = endpoint_resolve(endpoint, snapshot, covered);
 		if (r < 0)
 			return r;
+		if (endpoint->sandbox && endpoint->sandbox == own) {
+			endpoint_done(endpoint);
+			*endpoint = (struct endpoint){};
+			snapshot->n_endpoints--;
+		}
 	}
 	for (size_t i = 0; i < snapshot->n_endpoints; i++)
 		if (detours_judge(&snapshot->endpoints[i], snapshot->view, options->detours) < 0)

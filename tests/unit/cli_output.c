@@ -40,11 +40,11 @@ static void test_status(void **state)
 {
 	static const struct {
 		const char *json, *golden;
-		bool has_colours, is_good;
+		bool has_colours, is_good, is_ready;
 	} cases[] = {
-		{"status-good", "status-good.txt", false, true},
-		{"status-good", "status-good-colours.txt", true, true},
-		{"status-trouble", "status-trouble.txt", false, false},
+		{"status-good", "status-good.txt", false, true, true},
+		{"status-good", "status-good-colours.txt", true, true, true},
+		{"status-trouble", "status-trouble.txt", false, false, false},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -56,6 +56,39 @@ static void test_status(void **state)
 		fclose(stream);
 		check_golden(cases[i].golden, text);
 		assert_int_equal(status_is_good(status), cases[i].is_good);
+		assert_int_equal(status_is_ready(status), cases[i].is_ready);
+		json_object_put(status);
+	}
+}
+
+/* A probe is not to hold up a rollout for a pod that has a way around the rules, nor in audit. */
+static void test_ready(void **state)
+{
+	static const struct {
+		const char *json;
+		bool is_ready;
+	} cases[] = {
+		{"{'transaction': {'generation': 1}, 'api': {'source': 'in-cluster', 'synced': "
+		 "true},"
+		 " 'mode': 'audit', 'endpoints': {'pending': 2, 'uncovered': 3}}",
+		 true},
+		{"{'transaction': {'generation': 1}, 'api': {'source': 'none', 'synced': false}}",
+		 true},
+		{"{'transaction': {'generation': 0}, 'api': {'source': 'none', 'synced': false}}",
+		 false},
+		{"{'transaction': {'generation': 1}, 'api': {'source': 'in-cluster', 'synced': "
+		 "false}}",
+		 false},
+		{"{'transaction': {'generation': 7, 'failure': 'No buffer space available'},"
+		 " 'api': {'source': 'in-cluster', 'synced': true}}",
+		 false},
+		{"{}", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct json_object *status = json_tokener_parse(cases[i].json);
+		assert_non_null(status);
+		assert_int_equal(status_is_ready(status), cases[i].is_ready);
 		json_object_put(status);
 	}
 }
@@ -134,6 +167,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_ready),
 		cmocka_unit_test(test_tables),
 		cmocka_unit_test(test_durations),
 	};

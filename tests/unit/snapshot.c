@@ -446,6 +446,26 @@ static void one_cgroup_for_two_is_nobodys(void **state)
 	snapshot_free(snapshot);
 }
 
+/* It would stand among what is not covered on every node for ever. */
+static void the_own_pod_is_no_endpoint(void **state)
+{
+	struct pod *pods[3] = {handmade_pod("ns", "a", "host", true),
+			       handmade_pod("ns", "b", "host-two", true),
+			       handmade_pod("ns", "c", "routed", false)};
+	struct snapshot_options options = {};
+	struct node_view *view = view_make();
+	struct snapshot *snapshot;
+
+	view->own_cgroup = strdup("kubepods/podhost-two/container");
+	assert_int_equal(snapshot_new(&options, handmade_pod_list(pods, 3), view, &snapshot), 0);
+	assert_int_equal(snapshot->n_endpoints, 2);
+	assert_string_equal(snapshot->endpoints[0].pod->name, "a");
+	assert_string_equal(snapshot->endpoints[1].pod->name, "c");
+	assert_null(snapshot_find_index(snapshot, 0x51));
+	assert_ptr_equal(snapshot_find_index(snapshot, 0x50), &snapshot->endpoints[0]);
+	snapshot_free(snapshot);
+}
+
 static void tables_find_who_is_there(void **state)
 {
 	static const char *const uids[] = {"bridged", "bridged-two", "dual",
@@ -551,6 +571,7 @@ int main(void)
 		cmocka_unit_test(one_identity_for_two_is_nobodys),
 		cmocka_unit_test(one_address_on_two_links_is_two),
 		cmocka_unit_test(one_cgroup_for_two_is_nobodys),
+		cmocka_unit_test(the_own_pod_is_no_endpoint),
 		cmocka_unit_test(tables_find_who_is_there),
 		cmocka_unit_test(a_bridge_alone_names_nobody),
 		cmocka_unit_test(uplinks_are_configured),
