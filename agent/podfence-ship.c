@@ -12,8 +12,8 @@
 #include "ship/ship.h"
 
 static const char usage[] =
-	"Usage: podfence-ship [--config FILE] [--check] [--alert-test OUTPUT] [--version] "
-	"[--help]\n"
+	"Usage: podfence-ship [--config FILE] [--check] [--alert-test OUTPUT]\n"
+	"                     [--startup-taint KEY] [--version] [--help]\n"
 	"\n"
 	"Keeps the events of podfenced, delivers them to the outputs of its configuration, and "
 	"serves\n"
@@ -22,6 +22,7 @@ static const char usage[] =
 	"  --config FILE        configuration, default " PODFENCE_SYSCONFDIR "/podfence-ship.yaml\n"
 	"  --check              read the configuration, say what is wrong with it, and end\n"
 	"  --alert-test OUTPUT  deliver one alert that says it is a test, and end\n"
+	"  --startup-taint KEY  instead of the configuration's startupTaint.key\n"
 	"  --version            print the version and end\n"
 	"\n"
 	"SIGHUP opens files anew. Exit status: 0 ended as told, 1 failure, 2 bad usage or "
@@ -44,11 +45,13 @@ int main(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'},
 		{"alert-test", required_argument, NULL, 'a'},
+		{"startup-taint", required_argument, NULL, 't'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *path = PODFENCE_SYSCONFDIR "/podfence-ship.yaml", *output = NULL;
+	const char *taint_key = NULL;
 	bool only_check = false;
 
 	for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;)
@@ -56,6 +59,7 @@ int main(int argc, char **argv)
 		case 'c': path = optarg; break;
 		case 'k': only_check = true; break;
 		case 'a': output = optarg; break;
+		case 't': taint_key = optarg; break;
 		case 'v': puts("podfence-ship " PODFENCE_VERSION); return 0;
 		case 'h': fputs(usage, stdout); return 0;
 		default: fputs(usage, stderr); return 2;
@@ -70,6 +74,10 @@ int main(int argc, char **argv)
 		return 1;
 	if (read_config(path, &config) != 0)
 		return 2;
+	if (taint_key && ship_config_set_taint(config, taint_key) < 0) {
+		ship_config_free(config);
+		return 1;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	if (only_check || output) {
 		int r = output ? ship_alert_test(config, output) : 0;

@@ -284,6 +284,18 @@ void diag_ship_failing(const char *output, const char *problem)
 	    problem);
 }
 
+void diag_ship_taint_gone(const char *node, const char *key)
+{
+	say(LOG_NOTICE, "ship-taint-gone", "node %s: the taint %s is taken away", node, key);
+}
+
+void diag_ship_taint_stays(const char *node, const char *key, const char *problem)
+{
+	say(LOG_WARNING, "ship-taint-stays",
+	    "node %s: the taint %s cannot be looked for or taken away, tried again: %s", node, key,
+	    problem);
+}
+
 void diag_ship_good(const char *output)
 {
 	say(LOG_NOTICE, "ship-good", "output %s delivers again", output);

@@ -73,6 +73,8 @@ void diag_ship_store(const char *problem);
 void diag_ship_set_aside(const char *name);
 void diag_ship_failing(const char *output, const char *problem);
 void diag_ship_good(const char *output);
+void diag_ship_taint_gone(const char *node, const char *key);
+void diag_ship_taint_stays(const char *node, const char *key, const char *problem);
 void diag_ship_dead(const char *output, uint64_t events, const char *reason);
 void diag_ship_serving(const char *address, unsigned port);
 

@@ -52,6 +52,16 @@ const struct ship_key ship_keys[] = {
 	 "How many groups at once; what is beyond is one group of its own."},
 	{"clusterName", SHIP_STRING, AT(cluster_name), 0, 253, "", NULL,
 	 "Label cluster of alerts, where the events do not name it."},
+	{"startupTaint.key", SHIP_STRING, AT(taint_key), 0, 317, "", NULL,
+	 "A taint (podfence.io/agent-not-ready) that is taken from this node when podfenced is "
+	 "ready; empty: none is looked for. Needs the right to get and patch nodes."},
+	{"startupTaint.server", SHIP_STRING, AT(taint_server), 0, 300, "", NULL,
+	 "The API server, https://ADDRESS:PORT; empty: as a pod is told."},
+	{"startupTaint.tokenFile", SHIP_PATH, AT(taint_token_file), 0, 0,
+	 "/var/run/secrets/kubernetes.io/serviceaccount/token", NULL, "The bearer token."},
+	{"startupTaint.caFile", SHIP_PATH, AT(taint_ca_file), 0, 0,
+	 "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt", NULL,
+	 "Certificates of authorities; empty: the system's."},
 };
 const size_t n_ship_keys = sizeof(ship_keys) / sizeof(ship_keys[0]);
 
@@ -510,6 +520,17 @@ struct ship_config *ship_config_free(struct ship_config *config)
 	keys_free(ship_keys, n_ship_keys, config);
 	free(config);
 	return NULL;
+}
+
+int ship_config_set_taint(struct ship_config *config, const char *key)
+{
+	char *copy = strdup(key);
+
+	if (!copy)
+		return -ENOMEM;
+	free(config->taint_key);
+	config->taint_key = copy;
+	return 0;
 }
 
 static bool is_listed(const struct ship_list *list, const char *text)

@@ -66,6 +66,7 @@ struct ship_config {
 	uint32_t metrics_port;
 	uint32_t alert_interval, alert_quiet, alert_groups;
 	char *cluster_name;
+	char *taint_key, *taint_server, *taint_token_file, *taint_ca_file;
 	struct ship_output_config *outputs;
 	size_t n_outputs;
 };
@@ -92,6 +93,8 @@ PF_MUST_CHECK int ship_config_parse(const char *name, const char *text, size_t l
 				    struct report *report, struct ship_config **ret_config);
 PF_MUST_CHECK int ship_config_read(const char *path, struct report *report,
 				   struct ship_config **ret_config);
+/* Instead of what it says: startupTaint.key. */
+PF_MUST_CHECK int ship_config_set_taint(struct ship_config *config, const char *key);
 struct ship_config *ship_config_free(struct ship_config *config);
 bool ship_wants(const struct ship_output_config *output, enum ship_kind kind,
 		enum ship_action action, unsigned severity, const char *namespace);

@@ -392,4 +392,6 @@ void metrics_unready(const struct ship *ship, struct buffer *text)
 		if (ship->deliveries[i]->problem[0])
 			line(text, "output %s: %s", ship->deliveries[i]->config->name,
 			     ship->deliveries[i]->problem);
+	if (ship->taint && taint_problem(ship->taint)[0])
+		line(text, "taint %s: %s", ship->config->taint_key, taint_problem(ship->taint));
 }

@@ -122,6 +122,15 @@ void ship_take_event(struct ship *ship, const struct ship_event *event, struct j
 	}
 }
 
+/* As `podfence status --ready` says it. */
+static bool is_agent_ready(struct json_object *status)
+{
+	return ship_number(status, "transaction.generation") &&
+	       !ship_find(status, "transaction.failure") &&
+	       (json_object_get_boolean(ship_find(status, "api.synced")) ||
+		!strcmp(ship_text(status, "api.source"), "none"));
+}
+
 void ship_take_state(struct ship *ship, struct json_object *tree)
 {
 	struct intake *intake = &ship->intake;
@@ -137,6 +146,8 @@ void ship_take_state(struct ship *ship, struct json_object *tree)
 		json_object_put(ship->status);
 		ship->status = json_object_get(status);
 		ship->status_usec = now_monotonic();
+		if (ship->taint && is_agent_ready(status))
+			taint_look(ship->taint, ship->author.node, ship->status_usec);
 	}
 	if (!intake->agent[0]) { /* the first of a connection, before any event */
 		snprintf(intake->agent, sizeof(intake->agent), "%s", agent);
@@ -345,6 +356,8 @@ static int start(struct ship *ship)
 		r = http_client_new(ship->loop, 0, &ship->http);
 	if (r >= 0)
 		r = ship_parser_new(&ship->parser);
+	if (r >= 0 && ship->config->taint_key[0])
+		r = taint_new(ship->config, ship->http, &ship->taint);
 	if (r >= 0)
 		r = open_alerts(ship);
 	if (r < 0)
@@ -389,6 +402,7 @@ static void stop(struct ship *ship)
 	alerts_free(ship->alerts);
 	ship_parser_free(ship->parser);
 	store_free(ship->store);
+	taint_free(ship->taint);
 	http_client_free(ship->http);
 	json_object_put(ship->status);
 	buffer_done(&ship->line);

@@ -15,6 +15,7 @@
 #include "ship/own_event.h"
 #include "ship/steady.h"
 #include "ship/store.h"
+#include "ship/taint.h"
 
 /* The running shipper: one thread, one loop.
  *
@@ -77,7 +78,8 @@ struct ship {
 	struct buffer line;
 	sd_event_source *commit_timer, *tick, *hangup;
 	struct ship_http *server;
-	bool has_lost_line; /* since the last commit */
+	struct taint *taint; /* NULL: none is looked for */
+	bool has_lost_line;  /* since the last commit */
 	char store_problem[160];
 };
 

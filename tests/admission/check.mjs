@@ -7,7 +7,7 @@ import {readFileSync, readdirSync} from "node:fs";
 import {join} from "node:path";
 import {run} from "@bufbuild/cel";
 import {parseAllDocuments} from "yaml";
-import {samples} from "./samples.mjs";
+import {nodeChanges, samples} from "./samples.mjs";
 
 const root = process.argv[2];
 let count = 0, failed = 0;
@@ -107,6 +107,14 @@ for (const {name, object, refused} of samples) {
     check(said.length > 0 === should, `${where}: ${should ? "refused" : "passes"}`, said);
     check(JSON.stringify(said) === JSON.stringify(other), `${where}: Gatekeeper says the same`, said, other);
   });
+}
+const [ownNode] = read("../kubernetes/components/startup-taint", "own-node.yaml");
+for (const {name, user, extra, before, after, isAllowed} of nodeChanges) {
+  const bindings = {object: celValue(after), oldObject: celValue(before),
+    request: celValue({userInfo: {username: user, extra}})};
+  const isMeant = ownNode.spec.matchConditions.every(({expression}) => run(expression, bindings) === true);
+  const said = isMeant ? evaluate(ownNode.spec, bindings) : [];
+  check(said.length === 0 === isAllowed, `startup taint, ${name}: ${isAllowed ? "passes" : "refused"}`, said);
 }
 console.log(`1..${count}`);
 process.exit(failed ? 1 : 0);

@@ -82,3 +82,38 @@ export const samples = [
   {name: "a Service of type LoadBalancer", object: service({type: "LoadBalancer"}),
     refused: ["example-load-balancer"]},
 ];
+
+const ours = {key: "podfence.io/agent-not-ready", effect: "NoSchedule"};
+const other = {key: "node.kubernetes.io/not-ready", effect: "NoExecute"};
+const account = "system:serviceaccount:podfence:podfence";
+
+const node = (taints, metadata = {}, spec = {}) => ({
+  apiVersion: "v1", kind: "Node", metadata: {name: "n1", ...metadata},
+  spec: {...(taints.length ? {taints} : {}), ...spec},
+});
+
+const change = (name, after, isAllowed, facts = {}) => ({
+  name, after, isAllowed, user: account, before: node([other, ours], {labels: {a: "b"}}),
+  extra: {"authentication.kubernetes.io/node-name": ["n1"]}, ...facts,
+});
+
+const wanted = node([other], {labels: {a: "b"}});
+
+/** What podfence's service account does to Node objects. */
+export const nodeChanges = [
+  change("taken from the own node", wanted, true),
+  change("the only taint", node([]), true, {before: node([ours])}),
+  change("by a pod of another node", wanted, false,
+    {extra: {"authentication.kubernetes.io/node-name": ["n2"]}}),
+  change("by a token of no node", wanted, false, {extra: {}}),
+  change("by a token that says nothing", wanted, false, {extra: undefined}),
+  change("by somebody else", node([]), true, {user: "admin", extra: {}}),
+  change("another taint taken", node([ours], {labels: {a: "b"}}), false),
+  change("a taint added", node([other, ours, {key: "x", effect: "NoExecute"}], {labels: {a: "b"}}), false),
+  change("a taint changed", node([{...other, effect: "NoSchedule"}], {labels: {a: "b"}}), false),
+  change("a label added", node([other], {labels: {a: "b", c: "d"}}), false),
+  change("labels taken", node([other]), false),
+  change("an annotation added", node([other], {labels: {a: "b"}, annotations: {c: "d"}}), false),
+  change("a finalizer added", node([other], {labels: {a: "b"}, finalizers: ["x/y"]}), false),
+  change("cordoned", node([other], {labels: {a: "b"}}, {unschedulable: true}), false),
+];

@@ -20,9 +20,11 @@ import subprocess
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 TOKEN = "lab-token"
+NODE = "/api/v1/nodes/"
 CHUNK = 7  # bytes of a dribbled body
 RESOURCES = {  # path -> kind
     "/api/v1/pods": "Pod",
@@ -55,6 +57,18 @@ def status(code: int, reason: str, message: str) -> dict[str, Any]:
             "message": message, "reason": reason, "code": code}
 
 
+def patch(thing: Any, operation: dict[str, Any]) -> None:
+    *way, last = operation["path"].strip("/").split("/")
+    for step in way:
+        thing = thing[int(step) if isinstance(thing, list) else step]
+    key = int(last) if isinstance(thing, list) else last
+    if operation["op"] == "test" and thing[key] == operation["value"]:
+        return
+    if operation["op"] != "remove":
+        raise ValueError(operation)
+    del thing[key]
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: "Server"
@@ -75,12 +89,46 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.refuse(*fault[1:])
             elif self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 self.refuse(401, "Unauthorized", "Unauthorized")
+            elif url.path.startswith(NODE):
+                self.get_node(url.path.removeprefix(NODE))
             elif RESOURCES.get(url.path, "") not in self.server.api.kinds:
                 self.refuse(404, "NotFound", "the server could not find the requested resource")
             elif query.get("watch"):
                 self.watch(RESOURCES[url.path], query, fault)
             else:
                 self.list(RESOURCES[url.path], query, fault)
+
+    def get_node(self, name: str) -> None:
+        node = self.server.api.objects["Node"].get(f"/{name}")
+        if node:
+            self.reply(json.dumps({"apiVersion": "v1"} | node).encode())
+        else:
+            self.refuse(404, "NotFound", f'nodes "{name}" not found')
+
+    def do_PATCH(self) -> None:
+        """A JSON patch (RFC 6902) of a Node: all of its operations, or none."""
+        api, name = self.server.api, self.path.removeprefix(NODE)
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        api.note(f"PATCH {self.path}")
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.refuse(401, "Unauthorized", "Unauthorized")
+            return
+        if api.is_read_only:
+            self.refuse(403, "Forbidden", f'nodes "{name}" is forbidden')
+            return
+        api.before_patch()
+        with api.lock:
+            node = json.loads(json.dumps(api.objects["Node"][f"/{name}"]))
+            try:
+                if self.headers["Content-Type"] != "application/json-patch+json":
+                    raise ValueError(self.headers["Content-Type"])
+                for operation in body:
+                    patch(node, operation)
+            except (KeyError, IndexError, ValueError) as error:
+                self.refuse(422, "Invalid", f"the server rejected our request: {error!r}")
+                return
+            api.put(node)
+        self.get_node(name)
 
     def refuse(self, code: int, reason: str, message: str, headers: dict[str, str] | None = None
                ) -> None:
@@ -187,6 +235,8 @@ class ApiServer:
         self.requests: list[str] = []
         self.script: list[Any] = []
         self.is_mute = False  # to /version, which an agent asks to see whether it is reached
+        self.is_read_only = False
+        self.before_patch: Callable[[], None] = lambda: None
         self.cuts = 0  # how often all watches were cut
         self.server: Server | None = None
         self.address, self.port = "127.0.0.1", 0

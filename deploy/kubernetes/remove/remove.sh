@@ -28,4 +28,9 @@ for node in $nodes; do
 	}
 done
 [ "$failed" = 0 ] || exit 1
-"${kubectl[@]}" delete --ignore-not-found -f "$here/../base/rbac.yaml"
+# What was applied beside the overlay goes, too.
+taint=$here/../components/startup-taint
+if "${kubectl[@]}" api-resources -o name | grep -q '^validatingadmissionpolicies\.'; then
+	"${kubectl[@]}" delete --ignore-not-found -f "$taint/own-node.yaml"
+fi
+"${kubectl[@]}" delete --ignore-not-found -f "$here/../base/rbac.yaml" -f "$here/../events.yaml" -f "$taint/rbac.yaml"
