@@ -161,6 +161,11 @@ bool table_has_counter(const struct pf_table *table, const char *name)
 
 /* Objects. Each returns NULL once the ruleset has failed, and each takes NULL for its owner. */
 
+bool pf_ruleset_has_table(const struct pf_ruleset *ruleset, enum pf_family family, const char *name)
+{
+	return ruleset_table_find(ruleset, family, name) != NULL;
+}
+
 struct pf_table *pf_table_add(struct pf_ruleset *ruleset, enum pf_family family, const char *name)
 {
 	if (ruleset->error)

@@ -413,27 +413,35 @@ void diag_reader_gone(int error)
 	    strerror(error < 0 ? -error : error));
 }
 
-static const char *account_text(const struct diag_account *account, char text[static 160])
+static size_t account_text(const struct diag_account *account, char *text, size_t size)
 {
-	snprintf(text, 160, "%llu = ledger %llu + overflow %llu + unkept %llu",
-		 (unsigned long long)account->counted, (unsigned long long)account->ledger,
-		 (unsigned long long)account->overflow, (unsigned long long)account->unkept);
-	return text;
+	size_t n = (size_t)snprintf(text, size, "%s %llu = ", account->class,
+				    (unsigned long long)account->counted);
+
+	if (account->has_flows)
+		n += (size_t)snprintf(text + n, size - n, "ledger %llu + overflow %llu",
+				      (unsigned long long)account->ledger,
+				      (unsigned long long)account->overflow);
+	else
+		n += (size_t)snprintf(text + n, size - n, "by sender %llu",
+				      (unsigned long long)account->overflow);
+	return n + (size_t)snprintf(text + n, size - n, " + unkept %llu; ",
+				    (unsigned long long)account->unkept);
 }
 
 void diag_books(const struct diag_books *books)
 {
-	char denied[160], audited[160], allowed[160], verdict[96] = "books balance";
+	char accounts[DIAG_ACCOUNTS_MAX * 160] = "", verdict[96] = "books balance";
+	size_t length = 0;
 
 	if (books->difference || books->unheard)
 		snprintf(verdict, sizeof(verdict), "packets differ by %lld, messages by %lld",
 			 (long long)books->difference, (long long)books->unheard);
-	say(LOG_NOTICE, "books",
-	    "books: denied %s; audited %s; allowed %s; NFLOG: sent %llu = received %llu + lost "
-	    "%llu; %s",
-	    account_text(&books->denied, denied), account_text(&books->audited, audited),
-	    account_text(&books->allowed, allowed), (unsigned long long)books->logged,
-	    (unsigned long long)books->received, (unsigned long long)books->lost, verdict);
+	for (size_t i = 0; i < books->n_accounts && i < DIAG_ACCOUNTS_MAX; i++)
+		length += account_text(&books->accounts[i], accounts + length, 160);
+	say(LOG_NOTICE, "books", "books: %sNFLOG: sent %llu = received %llu + lost %llu; %s",
+	    accounts, (unsigned long long)books->logged, (unsigned long long)books->received,
+	    (unsigned long long)books->lost, verdict);
 }
 
 void diag_stopped(const struct diag_totals *totals)

@@ -83,12 +83,16 @@ struct diag_totals {
 	uint64_t events_written, events_dropped;
 	uint64_t records_received, records_lost, records_malformed, records_foreign;
 };
-/* Where all that was denied or audited is counted. */
+/* Where all packets of a class are counted. */
 struct diag_account {
+	const char *class; /* a word */
+	bool has_flows;	   /* else its packets are counted by sender: overflow */
 	uint64_t counted, ledger, overflow, unkept;
 };
+#define DIAG_ACCOUNTS_MAX 8
 struct diag_books {
-	struct diag_account denied, audited, allowed;
+	const struct diag_account *accounts;
+	size_t n_accounts;
 	uint64_t logged, received, lost; /* messages */
 	int64_t difference, unheard;	 /* 0, both: they balance */
 };

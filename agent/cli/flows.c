@@ -28,7 +28,7 @@ static void make_destination(struct json_object *item, char text[static TABLE_CE
 	char type[TABLE_CELL_MAX], code[TABLE_CELL_MAX];
 
 	if (json_object_get_boolean(table_value(item, "beyond"))) {
-		strcpy(text, "(more than are kept apart)");
+		strcpy(text, "(several, not kept apart)");
 		return;
 	}
 	table_text(table_value(item, "destination"), address);

@@ -163,10 +163,16 @@ static uint64_t beyond(const struct page *page)
 
 static void print_ledger(const struct page *page)
 {
-	uint64_t difference = number_at(page, "ledger.denied.difference") +
-			      number_at(page, "ledger.audited.difference") +
-			      number_at(page, "ledger.allowed.difference");
+	static const char *const paths[] = {
+		"ledger.denied.difference",   "ledger.audited.difference",
+		"ledger.allowed.difference",  "ledger.spoofed.difference",
+		"ledger.tunneled.difference", "ledger.quarantined.difference",
+	};
 	char text[256], differ[64] = "books balance";
+	uint64_t difference = 0;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		difference += number_at(page, paths[i]);
 
 	if (difference)
 		snprintf(differ, sizeof(differ), "books differ by %llu packets",
@@ -179,6 +185,13 @@ static void print_ledger(const struct page *page)
 		 (unsigned long long)number_at(page, "ledger.audited.packets"),
 		 (unsigned long long)beyond(page), differ);
 	line(page, "ledger", text);
+	snprintf(text, sizeof(text),
+		 "packets: %llu with a forged source, %llu of tunnels, %llu in "
+		 "quarantine",
+		 (unsigned long long)number_at(page, "ledger.spoofed.packets"),
+		 (unsigned long long)number_at(page, "ledger.tunneled.packets"),
+		 (unsigned long long)number_at(page, "ledger.quarantined.packets"));
+	line(page, "guards", text);
 }
 
 static void print_backstop_device(const struct page *page, struct json_object *item)

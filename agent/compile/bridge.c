@@ -69,6 +69,17 @@ static void add_sets(struct pf_table *table)
 	pf_set_add(table, ADVERTISED6, &options, PF_FIELDS({PF_ND_TARGET}));
 }
 
+static void add_spoof(const struct compiler *compiler, struct pf_chain *chain, const char *name)
+{
+	const struct sender_end end = {
+		.meaning.rule = compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE,
+		.who = LEDGER_BY_LINK,
+		.is_bridge = true,
+	};
+
+	sender_add(compiler, chain, name, &end);
+}
+
 static void add_port(const struct compiler *compiler)
 {
 	struct pf_chain *chain = pf_chain_add(compiler->bridge, "port");
@@ -77,19 +88,16 @@ static void add_port(const struct compiler *compiler)
 	add_prefix_return(chain, arp, "0.0.0.0");    /* address probe, RFC 5227 */
 	add_prefix_return(chain, saddr6, "::");
 	add_prefix_return(chain, saddr6, "fe80::/10");
-	tail_add(compiler, chain, compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE);
+	add_spoof(compiler, chain, "port");
 }
 
 void compile_bridge(const struct compiler *compiler)
 {
 	struct pf_table *table = compiler->bridge;
 
-	pf_counter_add(table, "spoofed");
-	pf_counter_add(table, LOGGED);
 	add_sets(table);
 	compile_bridge_endpoints(compiler);
-	tail_add(compiler, pf_chain_add(table, "spoof"),
-		 compiler->is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE);
+	add_spoof(compiler, pf_chain_add(table, "spoof"), "spoof");
 	add_port(compiler);
 	struct pf_chain *chain = pf_base_chain_add(table, "guard", PF_PREROUTING, -310);
 	add_advertisement(chain);

@@ -99,9 +99,8 @@ static bool has_backstop(const struct compile_input *input)
 
 static void add_counters(struct compiler *compiler)
 {
-	static const char *const counters[] = {
-		"denied",   "audited", "pending_denied", "pending_audited", "spoofed",
-		"tunneled", LOGGED};
+	static const char *const counters[] = {"denied", "audited", "pending_denied",
+					       "pending_audited", LOGGED};
 
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		pf_counter_add(compiler->inet, counters[i]);
@@ -111,17 +110,21 @@ static void compile_all(struct compiler *compiler, const struct compile_input *i
 			struct pf_ruleset *ruleset)
 {
 	compiler->inet = pf_table_add(ruleset, PF_FAMILY_INET, PODFENCE_TABLE);
-	if (has_bridged_pods(compiler->snapshot))
+	bool has_bridge = has_bridged_pods(compiler->snapshot);
+	if (has_bridge || compiler->keeps_bridge)
 		compiler->bridge = pf_table_add(ruleset, PF_FAMILY_BRIDGE, PODFENCE_TABLE);
 	add_counters(compiler);
 	compile_ledger(compiler);
+	compile_senders(compiler, false);
+	if (compiler->bridge)
+		compile_senders(compiler, true);
 	compile_ends(compiler);
 	compile_policies(compiler);
 	compile_endpoint_chains(compiler);
 	compile_judges(compiler);
 	compile_guards(compiler);
 	compile_endpoints(compiler);
-	if (compiler->bridge)
+	if (has_bridge)
 		compile_bridge(compiler);
 	compile_quarantines(compiler);
 	if (has_backstop(input)) {
@@ -140,6 +143,7 @@ int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 		.before = input->before,
 		.before_decisions = input->before_decisions,
 		.quarantines = input->quarantines,
+		.keeps_bridge = input->keeps_bridge,
 		.is_audit = input->config->fallback.mode != CONFIG_MODE_DENY,
 	};
 	struct pf_ruleset *ruleset = pf_ruleset_new();

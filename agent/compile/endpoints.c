@@ -145,6 +145,8 @@ static void add_cgroup(const struct compiler *compiler, const struct endpoint *e
 	if (decision ? decision->mode == CONFIG_MODE_AUDIT || decision->has_audit
 		     : compiler->is_audit)
 		add_tag(compiler, RULE_AUDIT, endpoint->cgroup, endpoint->level);
+	if (compiler->is_audit)
+		sender_add_tags(compiler, endpoint->cgroup, endpoint->level);
 }
 
 /* One map or set after the other: who stands in one stands in no other. */
@@ -184,6 +186,10 @@ static void add_sets(const struct compiler *compiler, bool has_policies)
 	pf_set_add(table, SENDERS, &set, PF_FIELDS({PF_CGROUP}));
 	pf_set_add(table, MARKS, &mark, PF_FIELDS({PF_CGROUP}));
 	pf_set_add(table, TAGS, &vmap, PF_FIELDS({PF_CGROUP}));
+	if (!compiler->is_audit)
+		return;
+	pf_set_add(table, SPOOF_TAGS, &vmap, PF_FIELDS({PF_CGROUP}));
+	pf_set_add(table, TUNNEL_TAGS, &vmap, PF_FIELDS({PF_CGROUP}));
 }
 
 void compile_endpoint_chains(const struct compiler *compiler)

@@ -38,7 +38,7 @@ static void add_audit_out(const struct compiler *compiler, struct pf_chain *chai
 	for (size_t i = 0; i < compiler->pods.n; i++)
 		pf_rule_vmap(pf_rule_add(chain), TAGS,
 			     PF_FIELDS({PF_CGROUP, compiler->pods.levels[i]}));
-	tail_add(compiler, chain, RULE_AUDIT);
+	nobody_add(compiler, chain, &(struct prefix_meaning){.rule = RULE_AUDIT});
 }
 
 static void add_ledger(const struct compiler *compiler, struct pf_chain *chain, const char *name,
@@ -86,7 +86,7 @@ static void add_pending_audit_out(const struct compiler *compiler, struct pf_cha
 	for (size_t i = 0; i < compiler->roots.n; i++)
 		pf_rule_vmap(pf_rule_add(chain), TAGS,
 			     PF_FIELDS({PF_CGROUP, compiler->roots.levels[i]}));
-	tail_add(compiler, chain, RULE_PENDING_AUDIT);
+	nobody_add(compiler, chain, &(struct prefix_meaning){.rule = RULE_PENDING_AUDIT});
 }
 
 static void add_pending(const struct compiler *compiler)
@@ -109,14 +109,14 @@ static void add_pending(const struct compiler *compiler)
 
 static void add_tunnel(const struct compiler *compiler)
 {
-	enum rule_id rule = compiler->is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL;
-	struct pf_chain *chain = pf_chain_add(compiler->inet, "tunnel");
+	const struct sender_end end = {
+		.meaning.rule = compiler->is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL,
+		.who = LEDGER_BY_SOURCE,
+	};
 
-	tail_add(compiler, chain, rule);
-	chain = pf_chain_add(compiler->inet, "tunnel-out");
-	if (!compiler->is_audit)
-		mark_add(compiler, chain);
-	tail_add(compiler, chain, rule);
+	sender_add(compiler, pf_chain_add(compiler->inet, "tunnel"), "tunnel", &end);
+	sender_add_out(compiler, pf_chain_add(compiler->inet, "tunnel-out"), "tunnel-out",
+		       end.meaning.rule);
 }
 
 void compile_ends(const struct compiler *compiler)

@@ -74,7 +74,11 @@ static void add_spoof(const struct compiler *compiler)
 	pf_rule_prefix(rule, (struct pf_selector){PF_IP6_DADDR}, &multicast6);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	add_return_on(chain, PF_IP6_SADDR, "fe80::/10");
-	tail_add(compiler, chain, compiler->is_audit ? RULE_SPOOF_AUDIT : RULE_SPOOF);
+	const struct sender_end end = {
+		.meaning.rule = compiler->is_audit ? RULE_SPOOF_AUDIT : RULE_SPOOF,
+		.who = LEDGER_BY_LINK,
+	};
+	sender_add(compiler, chain, "spoof", &end);
 }
 
 /* Looked for only where the kernel follows such routes: then even a packet to this node is one to
@@ -84,7 +88,12 @@ static void add_source_route(const struct compiler *compiler, struct pf_chain *g
 	static const enum pf_field options[] = {PF_LOOSE_SOURCE_ROUTE, PF_STRICT_SOURCE_ROUTE};
 	struct pf_chain *chain = pf_chain_add(compiler->inet, "source-route");
 
-	tail_add(compiler, chain, compiler->is_audit ? RULE_SOURCE_ROUTE_AUDIT : RULE_SOURCE_ROUTE);
+	const struct sender_end end = {
+		.meaning.rule = compiler->is_audit ? RULE_SOURCE_ROUTE_AUDIT : RULE_SOURCE_ROUTE,
+		.who = LEDGER_BY_LINK,
+	};
+
+	sender_add(compiler, chain, "source-route", &end);
 	if (!compiler->snapshot || !compiler->snapshot->view->accepts_source_routes)
 		return;
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
@@ -169,9 +178,8 @@ static void add_guard_out(const struct compiler *compiler)
 	pf_rule_verdict(rule, PF_RETURN, NULL);
 	add_return_on(chain, PF_IP_SADDR, "0.0.0.0");
 	add_return_on(chain, PF_IP6_SADDR, "::");
-	if (!compiler->is_audit)
-		mark_add(compiler, chain);
-	tail_add(compiler, chain, compiler->is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT);
+	sender_add_out(compiler, chain, "spoof-out",
+		       compiler->is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT);
 	add_root_jumps(compiler,
 		       pf_base_chain_add(compiler->inet, "guard-out", PF_OUTPUT,
 					 PRIORITY_BEFORE_CONNTRACK),

@@ -29,6 +29,8 @@
 #define POLICY_CGROUPS SET("policy_cgroups")
 #define MARKS	       SET("marks")
 #define TAGS	       SET("tags")
+#define SPOOF_TAGS     SET("spoof_tags")
+#define TUNNEL_TAGS    SET("tunnel_tags")
 #define METADATA4      SET("metadata4")
 #define METADATA6      SET("metadata6")
 #define INTERNAL4      SET("internal4")
@@ -65,12 +67,11 @@
 #define PACE_LINKS   SET("pace_links")
 #define PACE_OUT     SET("pace_out")
 #define PACE_CGROUPS SET("pace_cgroups")
-/* Packets of flows that were not taken in, of senders that could not be either. */
-#define DENIED_UNKEPT  "denied_unkept"
-#define AUDITED_UNKEPT "audited_unkept"
-#define ALLOWED_UNKEPT "allowed_unkept"
-#define LOGGED	       "logged" /* NFLOG messages sent; in each table */
-#define ANSWER	       "answer" /* the chain that rejects */
+#define LOGGED	     "logged" /* NFLOG messages sent; in each table */
+#define ANSWER	     "answer" /* the chain that rejects */
+
+/* Of what is not logged one by one. */
+#define SAMPLES_PER_SECOND 10
 
 /* A set with a size gets the kernel's fixed hash, half the cost of the resizable one. */
 #define ENDPOINTS_MAX 16384
@@ -93,8 +94,9 @@ struct compiler {
 	const struct decisions *before_decisions;
 	const struct quarantine_list *quarantines; /* or NULL */
 	struct pf_table *inet;
-	struct pf_table *bridge; /* NULL: no pod stands behind a bridge */
+	struct pf_table *bridge; /* NULL: no pod has stood behind a bridge yet */
 	struct pf_table *netdev; /* NULL: no backstop */
+	bool keeps_bridge;
 	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
 	struct prefix_list internal; /* all of them, configured and derived */
 	/* Depths of the cgroup tree, the deepest first: a unit may stand in a unit. */
@@ -102,14 +104,37 @@ struct compiler {
 };
 
 /* tail.c: how a chain ends, by what the rulebook says of the rule */
-void tail_add(const struct compiler *compiler, struct pf_chain *chain, enum rule_id rule);
-/* The same for one endpoint, whose index stands in the prefix. */
-void tail_add_tagged(const struct compiler *compiler, struct pf_chain *chain, enum rule_id rule,
-		     uint32_t index);
+void verdict_add(struct pf_rule *rule, enum rule_id id);
 void mark_add(const struct compiler *compiler, struct pf_chain *chain);
 /* Counts the message and logs the packet. */
 void log_add(const struct compiler *compiler, struct pf_rule *rule,
 	     const struct prefix_meaning *meaning);
+/* A few packets a second are logged, whosever they are; then the verdict. */
+void sample_add(const struct compiler *compiler, struct pf_chain *chain,
+		const struct prefix_meaning *meaning);
+/* The counter of packets whose sender is not known or has no room. */
+const char *unkept_counter(enum ledger_class class);
+/* All rules of such a packet: counted there, sampled, the verdict. */
+void nobody_add(const struct compiler *compiler, struct pf_chain *chain,
+		const struct prefix_meaning *meaning);
+
+/* sender.c: an end that keeps only whose packets they are */
+struct sender_end {
+	struct prefix_meaning meaning;
+	enum ledger_who who;
+	bool is_bridge;
+	uint8_t level; /* LEDGER_BY_CGROUP: the depth of the cgroup that is the key */
+};
+/* All rules to the verdict; `name` is that of the chain. LEDGER_BY_INDEX: the mark is set. */
+void sender_add(const struct compiler *compiler, struct pf_chain *chain, const char *name,
+		const struct sender_end *end);
+/* The same of the node's own sockets, where nobody has set the mark yet; its tags are in SPOOF_TAGS or TUNNEL_TAGS. */
+void sender_add_out(const struct compiler *compiler, struct pf_chain *chain, const char *name,
+		    enum rule_id rule);
+/* In audit: the chain of one of these, which both of his tags lead to. */
+void sender_add_tags(const struct compiler *compiler, uint64_t cgroup, unsigned level);
+/* Sets and counters of one of the tables. */
+void compile_senders(const struct compiler *compiler, bool is_bridge);
 
 /* ledger.c: an end that keeps a flow in the ledger */
 struct ledger_end {

@@ -27,9 +27,8 @@
 
 #include "compile/internal.h"
 
-#define LINK_PACE	   8
-#define PACE_TIMEOUT	   60 /* seconds; an element that goes begins anew with a full burst */
-#define SAMPLES_PER_SECOND 10
+#define LINK_PACE    8
+#define PACE_TIMEOUT 60 /* seconds; an element that goes begins anew with a full burst */
 
 static const struct pf_selector l4proto = {PF_L4PROTO};
 static const struct pf_selector tcp_flags = {PF_TCP_FLAGS};
@@ -43,30 +42,24 @@ struct key {
 
 static enum ledger_class class_of(const struct ledger_end *end)
 {
-	const struct rule_facts *facts = rule_facts(end->meaning.rule);
-
-	return facts->allows ? LEDGER_ALLOWED : facts->lets_pass ? LEDGER_AUDITED : LEDGER_DENIED;
+	return rule_facts(end->meaning.rule)->class;
 }
 
 static void key_make(const struct ledger_end *end, enum ledger_kind kind, uint8_t family,
 		     bool is_icmp, struct key *key)
 {
-	const struct ledger_set *set = ledger_set_find(class_of(end), kind, end->is_output, family);
+	enum ledger_class class = class_of(end);
+	const struct ledger_set *set = ledger_set_find(&(struct ledger_set){
+		.class = class,
+		.kind = kind,
+		.who = ledger_flow_who(class, end->is_output),
+		.family = family,
+	});
 
 	key->set = set->name;
 	key->n = ledger_set_selectors(set, is_icmp, key->selectors);
 	if (key->selectors[0].field == PF_CGROUP)
 		key->selectors[0].level = end->level;
-}
-
-static void add_verdict(const struct ledger_end *end, struct pf_rule *rule)
-{
-	const struct rule_facts *facts = rule_facts(end->meaning.rule);
-
-	if (facts->rejects)
-		pf_rule_verdict(rule, PF_GOTO, ANSWER);
-	else
-		pf_rule_verdict(rule, facts->lets_pass ? PF_ACCEPT : PF_DROP, NULL);
 }
 
 /* ICMP of its own family only: of ICMP in IPv6 nobody knows type and code. */
@@ -87,7 +80,7 @@ static void add_known(const struct ledger_end *end, struct pf_chain *chain, enum
 	if (is_icmp)
 		begin_icmp(rule, family);
 	pf_rule_lookup(rule, key.set, key.selectors, key.n);
-	add_verdict(end, rule);
+	verdict_add(rule, end->meaning.rule);
 }
 
 /* Goes on while the sender's pace is not exceeded. */
@@ -124,7 +117,7 @@ static void add_new(const struct compiler *compiler, const struct ledger_end *en
 	pf_rule_set_add(rule, key.set, key.selectors, key.n);
 	if (is_logged)
 		log_add(compiler, rule, &end->meaning);
-	add_verdict(end, rule);
+	verdict_add(rule, end->meaning.rule);
 }
 
 static void add_goto(struct pf_chain *chain, const char *target)
@@ -175,21 +168,17 @@ static void add_over(const struct compiler *compiler, const struct ledger_end *e
 		pf_rule_verdict(rule, PF_GOTO, names->sample);
 	}
 	rule = pf_rule_add(chain);
-	pf_rule_counter(rule, class_of(end) == LEDGER_DENIED ? DENIED_UNKEPT : AUDITED_UNKEPT);
+	pf_rule_counter(rule, unkept_counter(class_of(end)));
 	pf_rule_verdict(rule, PF_GOTO, names->sample);
 }
 
 static void add_sample(const struct compiler *compiler, const struct ledger_end *end,
 		       const struct names *names)
 {
-	struct pf_chain *chain = pf_chain_add(compiler->inet, names->sample);
 	struct prefix_meaning meaning = end->meaning;
-	struct pf_rule *rule = pf_rule_add(chain);
 
 	meaning.is_over = true;
-	pf_rule_limit(rule, &(struct pf_rate){SAMPLES_PER_SECOND, SAMPLES_PER_SECOND});
-	log_add(compiler, rule, &meaning);
-	add_verdict(end, pf_rule_add(chain));
+	sample_add(compiler, pf_chain_add(compiler->inet, names->sample), &meaning);
 }
 
 static void add_unkept(const struct compiler *compiler, const struct ledger_end *end,
@@ -197,8 +186,8 @@ static void add_unkept(const struct compiler *compiler, const struct ledger_end 
 {
 	struct pf_rule *rule = pf_rule_add(pf_chain_add(compiler->inet, names->over));
 
-	pf_rule_counter(rule, ALLOWED_UNKEPT);
-	add_verdict(end, rule);
+	pf_rule_counter(rule, unkept_counter(LEDGER_ALLOWED));
+	verdict_add(rule, end->meaning.rule);
 }
 
 void ledger_add(const struct compiler *compiler, struct pf_chain *chain, const char *name,
@@ -275,6 +264,8 @@ void compile_ledger(const struct compiler *compiler)
 {
 	for (size_t i = 0; i < n_ledger_sets; i++) {
 		const struct ledger_set *set = &ledger_sets[i];
+		if (!ledger_class_has_flows(set->class))
+			continue;
 		const struct pf_set_options options = {
 			.size = set->kind == LEDGER_OVER ? ENDPOINTS_MAX
 							 : compiler->config->ledger.flows,
@@ -286,9 +277,9 @@ void compile_ledger(const struct compiler *compiler)
 		pf_set_add(compiler->inet, set->name, &options, selectors, n);
 	}
 	add_pace_sets(compiler);
-	pf_counter_add(compiler->inet, DENIED_UNKEPT);
-	pf_counter_add(compiler->inet, AUDITED_UNKEPT);
-	pf_counter_add(compiler->inet, ALLOWED_UNKEPT);
+	pf_counter_add(compiler->inet, unkept_counter(LEDGER_DENIED));
+	pf_counter_add(compiler->inet, unkept_counter(LEDGER_AUDITED));
+	pf_counter_add(compiler->inet, unkept_counter(LEDGER_ALLOWED));
 	pf_counter_add(compiler->inet, rule_facts(RULE_ALLOW)->counter);
 	if (compiler->config->ledger.allowed == CONFIG_ON)
 		add_allowed(compiler);

@@ -1,61 +1,106 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * One table of all sets, for those who fill and those who read them. All of them are there in every
- * ruleset, whatever the configuration says: a set that goes takes its counts along. */
+ * One table of all sets, for those who fill and those who read them. All of a table are there as long as it is,
+ * whatever the configuration says: a set that goes takes its counts along. */
 #include "compile/ledger_set.h"
 
 #include <sys/socket.h>
 
 #include "compile/internal.h"
 
-#define FLOW_ROWS(word, class)                                                                     \
-	{SET(word "4"), class, LEDGER_PORTS, false, AF_INET},                                      \
-		{SET(word "6"), class, LEDGER_PORTS, false, AF_INET6},                             \
-		{SET(word "_rest4"), class, LEDGER_REST, false, AF_INET},                          \
-		{SET(word "_rest6"), class, LEDGER_REST, false, AF_INET6},                         \
-		{SET(word "_out4"), class, LEDGER_PORTS, true, AF_INET},                           \
-		{SET(word "_out6"), class, LEDGER_PORTS, true, AF_INET6},                          \
-		{SET(word "_out_rest4"), class, LEDGER_REST, true, AF_INET},                       \
+#define FLOW_ROWS(word, class, who_out)                                                            \
+	{SET(word "4"), class, LEDGER_PORTS, LEDGER_BY_SOURCE, AF_INET},                           \
+		{SET(word "6"), class, LEDGER_PORTS, LEDGER_BY_SOURCE, AF_INET6},                  \
+		{SET(word "_rest4"), class, LEDGER_REST, LEDGER_BY_SOURCE, AF_INET},               \
+		{SET(word "_rest6"), class, LEDGER_REST, LEDGER_BY_SOURCE, AF_INET6},              \
+		{SET(word "_out4"), class, LEDGER_PORTS, who_out, AF_INET},                        \
+		{SET(word "_out6"), class, LEDGER_PORTS, who_out, AF_INET6},                       \
+		{SET(word "_out_rest4"), class, LEDGER_REST, who_out, AF_INET},                    \
 	{                                                                                          \
-		SET(word "_out_rest6"), class, LEDGER_REST, true, AF_INET6                         \
+		SET(word "_out_rest6"), class, LEDGER_REST, who_out, AF_INET6                      \
 	}
-#define OVER_ROWS(word, class)                                                                     \
-	{SET(word "_over4"), class, LEDGER_OVER, false, AF_INET},                                  \
-		{SET(word "_over6"), class, LEDGER_OVER, false, AF_INET6},                         \
+#define OVER_ROWS(word, class, who_out)                                                            \
+	{SET(word "_over4"), class, LEDGER_OVER, LEDGER_BY_SOURCE, AF_INET},                       \
+		{SET(word "_over6"), class, LEDGER_OVER, LEDGER_BY_SOURCE, AF_INET6},              \
 	{                                                                                          \
-		SET(word "_out_over"), class, LEDGER_OVER, true, 0                                 \
+		SET(word "_out_over"), class, LEDGER_OVER, who_out                                 \
+	}
+/* What follows the key: family, bridge, inbound. */
+#define SENDER(word, class, who, ...)                                                              \
+	{                                                                                          \
+		SET(word), class, LEDGER_OVER, who, __VA_ARGS__, SET(word "_pace")                 \
 	}
 
 const struct ledger_set ledger_sets[] = {
-	FLOW_ROWS("denied", LEDGER_DENIED),   OVER_ROWS("denied", LEDGER_DENIED),
-	FLOW_ROWS("audited", LEDGER_AUDITED), OVER_ROWS("audited", LEDGER_AUDITED),
-	FLOW_ROWS("allowed", LEDGER_ALLOWED),
+	FLOW_ROWS("denied", LEDGER_DENIED, LEDGER_BY_INDEX),
+	OVER_ROWS("denied", LEDGER_DENIED, LEDGER_BY_INDEX),
+	FLOW_ROWS("audited", LEDGER_AUDITED, LEDGER_BY_CGROUP),
+	OVER_ROWS("audited", LEDGER_AUDITED, LEDGER_BY_CGROUP),
+	FLOW_ROWS("allowed", LEDGER_ALLOWED, LEDGER_BY_CGROUP),
+	SENDER("spoofed", LEDGER_SPOOFED, LEDGER_BY_LINK, 0, false, false),
+	SENDER("spoofed_out", LEDGER_SPOOFED, LEDGER_BY_INDEX, 0, false, false),
+	SENDER("spoofed_audited", LEDGER_SPOOFED, LEDGER_BY_CGROUP, 0, false, false),
+	SENDER("bridge_spoofed", LEDGER_SPOOFED, LEDGER_BY_LINK, 0, true, false),
+	SENDER("tunneled4", LEDGER_TUNNELED, LEDGER_BY_SOURCE, AF_INET, false, false),
+	SENDER("tunneled6", LEDGER_TUNNELED, LEDGER_BY_SOURCE, AF_INET6, false, false),
+	SENDER("tunneled_out", LEDGER_TUNNELED, LEDGER_BY_INDEX, 0, false, false),
+	SENDER("tunneled_audited", LEDGER_TUNNELED, LEDGER_BY_CGROUP, 0, false, false),
+	SENDER("quarantined", LEDGER_QUARANTINED, LEDGER_BY_INDEX, 0, false, false),
+	SENDER("quarantined_in", LEDGER_QUARANTINED, LEDGER_BY_INDEX, 0, false, true),
+	SENDER("bridge_held", LEDGER_QUARANTINED, LEDGER_BY_INDEX, 0, true, false),
+	SENDER("bridge_held_in", LEDGER_QUARANTINED, LEDGER_BY_INDEX, 0, true, true),
 };
 const size_t n_ledger_sets = sizeof(ledger_sets) / sizeof(ledger_sets[0]);
 
-const struct ledger_set *ledger_set_find(enum ledger_class class, enum ledger_kind kind,
-					 bool is_output, uint8_t family)
+const char *ledger_class_name(enum ledger_class class)
+{
+	static const char *const names[LEDGER_CLASS_N] = {
+		[LEDGER_DENIED] = "denied",	[LEDGER_AUDITED] = "audited",
+		[LEDGER_ALLOWED] = "allowed",	[LEDGER_SPOOFED] = "spoofed",
+		[LEDGER_TUNNELED] = "tunneled", [LEDGER_QUARANTINED] = "quarantined",
+	};
+
+	return names[class];
+}
+
+bool ledger_class_has_flows(enum ledger_class class)
+{
+	return class <= LEDGER_ALLOWED;
+}
+
+/* A packet that is about to die carries whose it was in its mark; the mark of one that lives on is its own. */
+enum ledger_who ledger_flow_who(enum ledger_class class, bool is_output)
+{
+	if (!is_output)
+		return LEDGER_BY_SOURCE;
+	return class == LEDGER_DENIED ? LEDGER_BY_INDEX : LEDGER_BY_CGROUP;
+}
+
+const struct ledger_set *ledger_set_find(const struct ledger_set *like)
 {
 	for (size_t i = 0; i < n_ledger_sets; i++) {
 		const struct ledger_set *set = &ledger_sets[i];
-		if (set->class == class && set->kind == kind && set->is_output == is_output &&
-		    (!set->family || set->family == family))
+		if (set->class == like->class && set->kind == like->kind && set->who == like->who &&
+		    set->is_bridge == like->is_bridge && set->is_inbound == like->is_inbound &&
+		    (!set->family || set->family == like->family))
 			return set;
 	}
 	return NULL;
 }
 
-/* A packet that is about to die carries whose it was in its mark; the mark of one that lives on is its own. */
 static size_t who(const struct ledger_set *set, struct pf_selector *selectors)
 {
-	if (set->is_output) {
-		selectors[0].field = set->class == LEDGER_DENIED ? PF_MARK : PF_CGROUP;
-		return 1;
+	switch (set->who) {
+	case LEDGER_BY_SOURCE:
+		selectors[0].field = PF_IIF;
+		selectors[1].field = set->family == AF_INET ? PF_IP_SADDR : PF_IP6_SADDR;
+		return 2;
+	case LEDGER_BY_LINK: selectors[0].field = PF_IIF; break;
+	case LEDGER_BY_INDEX: selectors[0].field = PF_MARK; break;
+	case LEDGER_BY_CGROUP: selectors[0].field = PF_CGROUP; break;
 	}
-	selectors[0].field = PF_IIF;
-	selectors[1].field = set->family == AF_INET ? PF_IP_SADDR : PF_IP6_SADDR;
-	return 2;
+	return 1;
 }
 
 size_t ledger_set_selectors(const struct ledger_set *set, bool is_icmp,

@@ -13,7 +13,7 @@
  *		forward	     between a pod's port and its neighbours' (what goes on to the node meets inet)
  *
  * Each quarantined endpoint has a chain for either direction: what is let through (probes, --allow), then
- * count, log, drop. Its log prefix carries the endpoint's index, so that both directions name it. The
+ * count, log at its pace, drop. Its log prefix carries the endpoint's index, so that both directions name it. The
  * priority is behind conntrack's, because a reply to a probe is told by its connection, and before NAT's.
  *
  * Not cut: ARP between a routed pod and this node (nothing of it goes further), and what a process outside
@@ -95,11 +95,19 @@ static void add_probes(const struct held *held, struct pf_chain *chain, bool is_
 	add_return(rule);
 }
 
+/* Whatever it carried: from here on the mark says whose packet it was. */
 static void add_end(const struct compiler *compiler, const struct held *held,
-		    struct pf_chain *chain, bool is_from)
+		    struct pf_chain *chain, const char *name, bool is_from, bool is_bridge)
 {
-	tail_add_tagged(compiler, chain, is_from ? RULE_QUARANTINE : RULE_QUARANTINE_IN,
-			held->endpoint->index);
+	const struct sender_end end = {
+		.meaning = {is_from ? RULE_QUARANTINE : RULE_QUARANTINE_IN, true,
+			    held->endpoint->index},
+		.who = LEDGER_BY_INDEX,
+		.is_bridge = is_bridge,
+	};
+
+	pf_rule_set_mark(pf_rule_add(chain), held->endpoint->index);
+	sender_add(compiler, chain, name, &end);
 }
 
 static void add_chains(const struct compiler *compiler, const struct held *held)
@@ -112,7 +120,7 @@ static void add_chains(const struct compiler *compiler, const struct held *held)
 		add_probes(held, chain, is_from);
 		add_neighbours(held, chain);
 		add_allowed(held, chain, is_from);
-		add_end(compiler, held, chain, is_from);
+		add_end(compiler, held, chain, name, is_from, false);
 	}
 }
 
@@ -134,10 +142,10 @@ static void add_bridge_chains(const struct compiler *compiler, const struct held
 		if (held->terms.allow)
 			add_neighbours(held, chain);
 		add_allowed(held, chain, is_from);
-		add_end(compiler, held, chain, is_from);
+		add_end(compiler, held, chain, name, is_from, true);
 	}
 	add_end(compiler, held, pf_chain_add(compiler->bridge, chain_name(held, "forged", name)),
-		true);
+		name, true, true);
 }
 
 static void add_link(const struct held *held, struct pf_table *table, const char *set,
@@ -322,15 +330,12 @@ void compile_quarantines(const struct compiler *compiler)
 	}
 	if (!has_pods && !has_host_pods)
 		return;
-	pf_counter_add(compiler->inet, "quarantined");
 	if (has_pods)
 		add_pod_hooks(compiler);
 	if (has_host_pods)
 		add_host_hooks(compiler);
-	if (has_ports) {
-		pf_counter_add(compiler->bridge, "quarantined");
+	if (has_ports)
 		add_bridge_hooks(compiler);
-	}
 	for (size_t i = 0; i < snapshot->n_endpoints; i++)
 		if (is_held(compiler, &snapshot->endpoints[i], &held))
 			add_held(compiler, &held);

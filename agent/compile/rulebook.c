@@ -21,6 +21,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "deny",
 			.counter = "denied",
+			.class = LEDGER_DENIED,
 			.chain = "inet podfence/deny",
 			.name = "default-deny-external",
 			.category = "default",
@@ -29,12 +30,12 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "default-deny-metadata",
 			.severity = 47,
-			.keeps_flows = true,
 		},
 	[RULE_REJECT] =
 		{
 			.token = "reject",
 			.counter = "denied",
+			.class = LEDGER_DENIED,
 			.chain = "inet podfence/deny-reject",
 			.name = "default-deny-external",
 			.category = "default",
@@ -44,12 +45,12 @@ static const struct rule_facts facts[RULE_N] = {
 			.metadata_name = "default-deny-metadata",
 			.rejects = true,
 			.severity = 47,
-			.keeps_flows = true,
 		},
 	[RULE_AUDIT] =
 		{
 			.token = "audit",
 			.counter = "audited",
+			.class = LEDGER_AUDITED,
 			.chain = "inet podfence/audit",
 			.name = "default-audit-external",
 			.category = "default",
@@ -60,12 +61,12 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "default-audit-metadata",
 			.severity = 21,
-			.keeps_flows = true,
 		},
 	[RULE_PENDING] =
 		{
 			.token = "pending",
 			.counter = "pending_denied",
+			.class = LEDGER_DENIED,
 			.chain = "inet podfence/pending",
 			.name = "pending-deny-external",
 			.category = "pending",
@@ -74,12 +75,12 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "pending-deny-metadata",
 			.severity = 47,
-			.keeps_flows = true,
 		},
 	[RULE_PENDING_REJECT] =
 		{
 			.token = "pending-reject",
 			.counter = "pending_denied",
+			.class = LEDGER_DENIED,
 			.chain = "inet podfence/pending",
 			.name = "pending-deny-external",
 			.category = "pending",
@@ -89,12 +90,12 @@ static const struct rule_facts facts[RULE_N] = {
 			.metadata_name = "pending-deny-metadata",
 			.rejects = true,
 			.severity = 47,
-			.keeps_flows = true,
 		},
 	[RULE_PENDING_AUDIT] =
 		{
 			.token = "pending-audit",
 			.counter = "pending_audited",
+			.class = LEDGER_AUDITED,
 			.chain = "inet podfence/pending",
 			.name = "pending-audit-external",
 			.category = "pending",
@@ -105,12 +106,12 @@ static const struct rule_facts facts[RULE_N] = {
 			.is_metadata_aware = true,
 			.metadata_name = "pending-audit-metadata",
 			.severity = 21,
-			.keeps_flows = true,
 		},
 	[RULE_SPOOF] =
 		{
 			.token = "spoof",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "inet podfence/spoof",
 			.name = "spoofed-source",
 			.category = "spoof",
@@ -123,6 +124,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "spoof-bridge",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "bridge podfence/spoof",
 			.name = "spoofed-source-bridge",
 			.category = "spoof",
@@ -135,6 +137,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "spoof-out",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "inet podfence/spoof-out",
 			.name = "spoofed-source-output",
 			.category = "spoof",
@@ -146,6 +149,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "tunnel",
 			.counter = "tunneled",
+			.class = LEDGER_TUNNELED,
 			.chain = "inet podfence/tunnel",
 			.name = "tunnel-from-pod",
 			.category = "tunnel",
@@ -157,6 +161,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "spoof-audit",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "inet podfence/spoof",
 			.name = "spoofed-source-audit",
 			.category = "spoof",
@@ -170,6 +175,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "spoof-bridge-audit",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "bridge podfence/spoof",
 			.name = "spoofed-source-bridge-audit",
 			.category = "spoof",
@@ -183,6 +189,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "spoof-out-audit",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "inet podfence/spoof-out",
 			.name = "spoofed-source-output-audit",
 			.category = "spoof",
@@ -195,6 +202,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "tunnel-audit",
 			.counter = "tunneled",
+			.class = LEDGER_TUNNELED,
 			.chain = "inet podfence/tunnel",
 			.name = "tunnel-from-pod-audit",
 			.category = "tunnel",
@@ -207,6 +215,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "source-route",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "inet podfence/source-route",
 			.name = "source-route-from-pod",
 			.category = "spoof",
@@ -219,6 +228,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "source-route-audit",
 			.counter = "spoofed",
+			.class = LEDGER_SPOOFED,
 			.chain = "inet podfence/source-route",
 			.name = "source-route-from-pod-audit",
 			.category = "spoof",
@@ -232,6 +242,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "quarantine",
 			.counter = "quarantined",
+			.class = LEDGER_QUARANTINED,
 			.chain = "podfence/quarantine",
 			.name = "quarantine",
 			.category = "quarantine",
@@ -242,6 +253,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "quarantine-in",
 			.counter = "quarantined",
+			.class = LEDGER_QUARANTINED,
 			.chain = "podfence/quarantine",
 			.name = "quarantine-inbound",
 			.category = "quarantine",
@@ -253,6 +265,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "allow",
 			.counter = "allowed",
+			.class = LEDGER_ALLOWED,
 			.chain = "inet podfence/allowed",
 			.name = "allowed-external",
 			.category = "allowed",
@@ -263,13 +276,13 @@ static const struct rule_facts facts[RULE_N] = {
 			.asks_policy = true,
 			.is_metadata_aware = true,
 			.metadata_name = "allowed-metadata",
-			.keeps_flows = true,
 			.severity = 21,
 		},
 	[RULE_PACKET] =
 		{
 			.token = "packet",
 			.counter = "backstopped",
+			.class = LEDGER_CLASS_N,
 			.chain = "netdev podfence/backstop",
 			.name = "packet-socket-external",
 			.category = "backstop",
@@ -281,6 +294,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "packet-audit",
 			.counter = "backstopped",
+			.class = LEDGER_CLASS_N,
 			.chain = "netdev podfence/backstop",
 			.name = "packet-socket-external-audit",
 			.category = "backstop",

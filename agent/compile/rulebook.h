@@ -7,6 +7,8 @@
 
 #include <podfence/attributes.h>
 
+#include "compile/ledger_set.h"
+
 /* What a logged packet's prefix means. The prefix is the only thing of a rule that reaches user
  * space, so it is a contract between the compiler and the events: "podfence:RULE" or
  * "podfence:RULE:INDEX", where INDEX is the endpoint index in hexadecimal (audit of host pods; on a
@@ -48,6 +50,7 @@ struct rule_facts {
 	const char *token;	   /* in the prefix: "deny" */
 	const char *chain;	   /* "inet podfence/deny" */
 	const char *counter;	   /* named counter of its table */
+	enum ledger_class class;   /* of its packets in the ledger; LEDGER_CLASS_N: they are not */
 	const char *name;	   /* rule.name: "default-deny-external" */
 	const char *category;	   /* rule.category: "default", "pending", "spoof", "tunnel" */
 	const char *text;	   /* one sentence: why this packet was stopped */
@@ -59,7 +62,6 @@ struct rule_facts {
 	bool asks_policy;	   /* a policy may be what decided: see the ruling */
 	bool judges_source;	   /* the source address is what is wrong: it names nobody */
 	bool is_inbound;	   /* the endpoint is who would have got it */
-	bool keeps_flows;	   /* its packets are counted in the ledger; else each is logged */
 	unsigned severity; /* event.severity: 21 low, 47 medium, 73 high, as Kibana cuts it */
 };
 

@@ -89,11 +89,15 @@ static void add_id(struct json *json, const struct flow *flow)
 	json_string(json, "id", text);
 }
 
-static const char *const verdicts[LEDGER_CLASS_N] = {
-	[LEDGER_DENIED] = "denied",
-	[LEDGER_AUDITED] = "audited",
-	[LEDGER_ALLOWED] = "allowed",
-};
+static const char *verdict_of(const struct daemon *daemon, const struct flow *flow,
+			      const struct endpoint *owner)
+{
+	const struct rule_facts *facts = rule_facts(ledger_rule(daemon, flow, owner));
+
+	return ledger_class_name(facts->allows	    ? LEDGER_ALLOWED
+				 : facts->lets_pass ? LEDGER_AUDITED
+						    : LEDGER_DENIED);
+}
 
 static void tell(const struct flow *flow, void *userdata)
 {
@@ -113,7 +117,7 @@ static void tell(const struct flow *flow, void *userdata)
 	telling->n++;
 	json_object_begin(json, NULL);
 	add_id(json, flow);
-	json_string(json, "verdict", verdicts[set->class]);
+	json_string(json, "verdict", verdict_of(telling->daemon, flow, owner));
 	add_owner(json, owner);
 	add_facts(json, &facts);
 	json_boolean(json, "beyond", set->kind == LEDGER_OVER);

@@ -216,9 +216,8 @@ static void add_ledger(struct json *json, const struct daemon *daemon)
 
 	json_object_begin(json, "ledger");
 	json_uint(json, "flows", flow_table_count(ledger->flows));
-	add_account(json, "denied", &books->classes[LEDGER_DENIED]);
-	add_account(json, "audited", &books->classes[LEDGER_AUDITED]);
-	add_account(json, "allowed", &books->classes[LEDGER_ALLOWED]);
+	for (enum ledger_class i = 0; i < LEDGER_CLASS_N; i++)
+		add_account(json, ledger_class_name(i), &books->classes[i]);
 	json_uint(json, "messages_sent", books->logged);
 	json_uint(json, "messages_unheard", absolute(books_unheard(books)));
 	json_uint(json, "messages_late", books->late);

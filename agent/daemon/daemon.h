@@ -65,6 +65,10 @@ struct ledger_counter {
 	uint64_t last, before;
 };
 
+/* Of one table. */
+struct ledger_table {
+	struct ledger_counter counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged;
+};
 #define LEDGER_TABLES 3 /* that log: inet, bridge, netdev */
 
 /* What the kernel's ledger says, and what was told of it (ledger.c). */
@@ -72,8 +76,8 @@ struct ledger {
 	struct flow_table *flows;
 	char salt[128]; /* boot and node: in the ids of flows */
 	struct books books;
-	struct ledger_counter counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N];
-	struct ledger_counter logged[LEDGER_TABLES], backstopped;
+	struct ledger_table tables[LEDGER_TABLES];
+	struct ledger_counter backstopped;
 	uint64_t n_backstopped; /* frames of packet sockets, as of the last reading */
 	uint64_t removed[LEDGER_CLASS_N], removed_over[LEDGER_CLASS_N]; /* packets of elements */
 	uint64_t logged_at_bind;

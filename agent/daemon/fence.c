@@ -58,6 +58,11 @@ int fence_own(struct fence *fence)
 	return r < 0 ? r : 0;
 }
 
+bool fence_has_bridge(const struct fence *fence)
+{
+	return pf_ruleset_has_table(fence->current, PF_FAMILY_BRIDGE, PODFENCE_TABLE);
+}
+
 bool fence_is_owned(const struct fence *fence)
 {
 	return fence->is_owned;
@@ -169,17 +174,23 @@ int fence_counters(struct fence *fence, struct pf_counter_value **ret_values, si
 	return pf_nft_counters(fence->nft, PODFENCE_TABLE, ret_values, ret_n_values);
 }
 
-int fence_counts(struct fence *fence, const char *set, pf_count_fn fn, void *userdata)
+static struct pf_set_name name_of(const struct ledger_set *set)
 {
-	const struct pf_set_name name = {PF_FAMILY_INET, PODFENCE_TABLE, set};
+	return (struct pf_set_name){set->is_bridge ? PF_FAMILY_BRIDGE : PF_FAMILY_INET,
+				    PODFENCE_TABLE, set->name};
+}
+
+int fence_counts(struct fence *fence, const struct ledger_set *set, pf_count_fn fn, void *userdata)
+{
+	const struct pf_set_name name = name_of(set);
 
 	return pf_nft_counts(fence->nft, &name, fn, userdata);
 }
 
-int fence_remove_counted(struct fence *fence, const char *set, const struct pf_key *keys,
-			 size_t n_keys, pf_count_fn fn, void *userdata)
+int fence_remove_counted(struct fence *fence, const struct ledger_set *set,
+			 const struct pf_key *keys, size_t n_keys, pf_count_fn fn, void *userdata)
 {
-	const struct pf_set_name name = {PF_FAMILY_INET, PODFENCE_TABLE, set};
+	const struct pf_set_name name = name_of(set);
 
 	return pf_nft_remove_counted(fence->nft, &name, keys, n_keys, fn, userdata);
 }

@@ -10,6 +10,8 @@
 #include <podfence/nft.h>
 #include <podfence/ruleset.h>
 
+#include "compile/ledger_set.h"
+
 /* The rules in the kernel, as this agent believes them to be, and the way to change them. */
 struct fence;
 
@@ -20,6 +22,8 @@ PF_MUST_CHECK int fence_open(struct fence **ret_fence);
  * said: they are somebody else's. */
 PF_MUST_CHECK int fence_own(struct fence *fence);
 bool fence_is_owned(const struct fence *fence);
+/* The bridge table is there, with or without rules. */
+bool fence_has_bridge(const struct fence *fence);
 struct fence *fence_free(struct fence *fence); /* the rules stay */
 
 /* Makes the kernel hold `ruleset` and takes it over (also when it fails). If the kernel refuses,
@@ -38,9 +42,9 @@ PF_MUST_CHECK int fence_verify(struct fence *fence);
 /* Counts of the kernel (podfence/nft.h). Elements of tables that have an owner only he can remove. */
 PF_MUST_CHECK int fence_counters(struct fence *fence, struct pf_counter_value **ret_values,
 				 size_t *ret_n_values);
-PF_MUST_CHECK int fence_counts(struct fence *fence, const char *set, pf_count_fn fn,
+PF_MUST_CHECK int fence_counts(struct fence *fence, const struct ledger_set *set, pf_count_fn fn,
 			       void *userdata);
-PF_MUST_CHECK int fence_remove_counted(struct fence *fence, const char *set,
+PF_MUST_CHECK int fence_remove_counted(struct fence *fence, const struct ledger_set *set,
 				       const struct pf_key *keys, size_t n_keys, pf_count_fn fn,
 				       void *userdata);
 

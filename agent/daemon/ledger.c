@@ -34,12 +34,16 @@ static const char *const counters[LEDGER_CLASS_N][3] = {
 	[LEDGER_DENIED] = {"denied", "pending_denied", "denied_unkept"},
 	[LEDGER_AUDITED] = {"audited", "pending_audited", "audited_unkept"},
 	[LEDGER_ALLOWED] = {"allowed", "", "allowed_unkept"},
+	[LEDGER_SPOOFED] = {"spoofed", "", "spoofed_unkept"},
+	[LEDGER_TUNNELED] = {"tunneled", "", "tunneled_unkept"},
+	[LEDGER_QUARANTINED] = {"quarantined", "", "quarantined_unkept"},
 };
+static const enum pf_family tables[LEDGER_TABLES] = {PF_FAMILY_INET, PF_FAMILY_BRIDGE,
+						     PF_FAMILY_NETDEV};
 
-/* The named counters at one time. */
+/* The named counters at one time, of all tables. */
 struct reading {
-	uint64_t counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N];
-	uint64_t logged[LEDGER_TABLES], backstopped; /* bridge and netdev tables come and go */
+	uint64_t counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged;
 };
 
 static uint64_t value_of(const struct pf_counter_value *values, size_t n, enum pf_family family,
@@ -51,20 +55,6 @@ static uint64_t value_of(const struct pf_counter_value *values, size_t n, enum p
 	return 0;
 }
 
-static void reading_make(const struct pf_counter_value *values, size_t n, struct reading *reading)
-{
-	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
-		reading->counted[i] = value_of(values, n, PF_FAMILY_INET, counters[i][0]) +
-				      value_of(values, n, PF_FAMILY_INET, counters[i][1]);
-		reading->unkept[i] = value_of(values, n, PF_FAMILY_INET, counters[i][2]);
-	}
-	reading->logged[0] = value_of(values, n, PF_FAMILY_INET, "logged");
-	reading->logged[1] = value_of(values, n, PF_FAMILY_BRIDGE, "logged");
-	reading->logged[2] = value_of(values, n, PF_FAMILY_NETDEV, "logged");
-	reading->backstopped = value_of(values, n, PF_FAMILY_NETDEV,
-					rule_facts(RULE_PACKET)->counter);
-}
-
 /* A counter that says less than before was made anew: somebody had deleted the table. */
 static uint64_t follow(struct ledger_counter *counter, uint64_t value)
 {
@@ -72,6 +62,19 @@ static uint64_t follow(struct ledger_counter *counter, uint64_t value)
 		counter->before += counter->last;
 	counter->last = value;
 	return counter->before + value;
+}
+
+static void reading_add(struct ledger_table *table, const struct pf_counter_value *values, size_t n,
+			enum pf_family family, struct reading *reading)
+{
+	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
+		uint64_t counted = value_of(values, n, family, counters[i][0]) +
+				   value_of(values, n, family, counters[i][1]);
+		reading->counted[i] += follow(&table->counted[i], counted);
+		reading->unkept[i] += follow(&table->unkept[i],
+					     value_of(values, n, family, counters[i][2]));
+	}
+	reading->logged += follow(&table->logged, value_of(values, n, family, "logged"));
 }
 
 static int read_counters(struct daemon *daemon, struct reading *ret_reading)
@@ -83,15 +86,13 @@ static int read_counters(struct daemon *daemon, struct reading *ret_reading)
 
 	if (r < 0)
 		return r;
-	reading_make(values, n, ret_reading);
-	free(values);
-	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
-		ret_reading->counted[i] = follow(&ledger->counted[i], ret_reading->counted[i]);
-		ret_reading->unkept[i] = follow(&ledger->unkept[i], ret_reading->unkept[i]);
-	}
+	*ret_reading = (struct reading){};
 	for (unsigned i = 0; i < LEDGER_TABLES; i++)
-		ret_reading->logged[i] = follow(&ledger->logged[i], ret_reading->logged[i]);
-	ledger->n_backstopped = follow(&ledger->backstopped, ret_reading->backstopped);
+		reading_add(&ledger->tables[i], values, n, tables[i], ret_reading);
+	uint64_t backstopped = value_of(values, n, PF_FAMILY_NETDEV,
+					rule_facts(RULE_PACKET)->counter);
+	free(values);
+	ledger->n_backstopped = follow(&ledger->backstopped, backstopped);
 	return 0;
 }
 
@@ -134,8 +135,8 @@ static int read_sets(struct daemon *daemon, const bool has_moved[static LEDGER_C
 		if (!has_moved[ledger_sets[i].class])
 			continue;
 		dump.set = (uint8_t)i;
-		int r = fence_counts(daemon->fence, ledger_sets[i].name, on_count, &dump);
-		if (r < 0 && r != -ENOENT) /* the first rules are not there yet */
+		int r = fence_counts(daemon->fence, &ledger_sets[i], on_count, &dump);
+		if (r < 0 && r != -ENOENT) /* there are no rules, or no bridge table, yet */
 			return r;
 	}
 	return dump.n_lost ? -ENOMEM : 0;
@@ -168,8 +169,7 @@ static void add_up(struct ledger *ledger, const struct reading *before, const st
 		*(set->kind == LEDGER_OVER ? &class->overflow
 					   : &class->ledger) += flow_total(flow).packets;
 	}
-	books->logged = after->logged[0] + after->logged[1] + after->logged[2] -
-			ledger->logged_at_bind;
+	books->logged = after->logged - ledger->logged_at_bind;
 	books->readings++;
 }
 
@@ -246,7 +246,7 @@ static int remove_elements(struct daemon *daemon, struct flow **flows, size_t n,
 
 	for (size_t i = 0; i < n; i++)
 		keys[i] = flows[i]->key.key;
-	return fence_remove_counted(daemon->fence, ledger_sets[dump.set].name, keys, n, on_count,
+	return fence_remove_counted(daemon->fence, &ledger_sets[dump.set], keys, n, on_count,
 				    &dump);
 }
 
@@ -410,7 +410,6 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 static int read_logged(uint64_t *ret_logged)
 {
 	struct pf_counter_value *values = NULL;
-	struct reading reading = {};
 	struct pf_nft *nft;
 	size_t n = 0;
 	int r = pf_nft_open(&nft);
@@ -418,11 +417,11 @@ static int read_logged(uint64_t *ret_logged)
 	if (r < 0)
 		return r;
 	r = pf_nft_counters(nft, PODFENCE_TABLE, &values, &n);
-	if (r == 0)
-		reading_make(values, n, &reading);
+	*ret_logged = 0;
+	for (unsigned i = 0; r == 0 && i < LEDGER_TABLES; i++)
+		*ret_logged += value_of(values, n, tables[i], "logged");
 	free(values);
 	pf_nft_free(nft);
-	*ret_logged = reading.logged[0] + reading.logged[1] + reading.logged[2];
 	return r;
 }
 
@@ -440,16 +439,18 @@ int ledger_open(struct daemon *daemon)
 	return r < 0 ? r : read_logged(&ledger->logged_at_bind);
 }
 
-/* What earlier agents removed without leaving word: the counters that nothing else explains. */
-static void infer_removed(struct ledger *ledger)
+/* What earlier agents removed, or told, without leaving word: the counters that nothing else explains. Of the
+ * first `from` classes they left it. */
+static void infer_removed(struct ledger *ledger, unsigned from)
 {
-	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
+	for (unsigned i = from; i < LEDGER_CLASS_N; i++) {
 		struct class_books *class = &ledger->books.classes[i];
 		int64_t missing = class_books_difference(class);
 		if (missing <= 0)
 			continue;
-		ledger->removed[i] += (uint64_t)missing;
-		class->ledger += (uint64_t)missing;
+		bool has_flows = ledger_class_has_flows(i);
+		*(has_flows ? &ledger->removed[i] : &ledger->removed_over[i]) += (uint64_t)missing;
+		*(has_flows ? &class->ledger : &class->overflow) += (uint64_t)missing;
 	}
 }
 
@@ -477,12 +478,12 @@ int ledger_start(struct daemon *daemon)
 	struct reading reading;
 	uint64_t now = clock_usec(CLOCK_REALTIME);
 	int r = read_counters(daemon, &reading);
-	bool is_restored = r == 0 && ledger_restore(daemon, reading.counted);
+	unsigned n_restored = r == 0 ? ledger_restore(daemon, reading.counted) : 0;
 
 	if (r == 0)
 		r = read_kernel(daemon, now);
-	if (r == 0 && !is_restored)
-		infer_removed(ledger);
+	if (r == 0)
+		infer_removed(ledger, n_restored);
 	if (r == 0)
 		r = end_strangers(daemon, now);
 	if (r < 0)
@@ -492,17 +493,12 @@ int ledger_start(struct daemon *daemon)
 	return r < 0 ? r : sd_event_source_set_priority(ledger->timer, PRIORITY_REST);
 }
 
-static struct diag_account account(const struct class_books *class)
-{
-	return (struct diag_account){class->counted, class->ledger, class->overflow, class->unkept};
-}
-
 static void say_books(const struct books *books)
 {
+	struct diag_account accounts[LEDGER_CLASS_N];
 	const struct diag_books said = {
-		.denied = account(&books->classes[LEDGER_DENIED]),
-		.audited = account(&books->classes[LEDGER_AUDITED]),
-		.allowed = account(&books->classes[LEDGER_ALLOWED]),
+		.accounts = accounts,
+		.n_accounts = LEDGER_CLASS_N,
 		.logged = books->logged,
 		.received = books->received,
 		.lost = books->lost,
@@ -510,6 +506,12 @@ static void say_books(const struct books *books)
 		.unheard = books_unheard(books),
 	};
 
+	for (enum ledger_class i = 0; i < LEDGER_CLASS_N; i++) {
+		const struct class_books *class = &books->classes[i];
+		accounts[i] = (struct diag_account){ledger_class_name(i), ledger_class_has_flows(i),
+						    class->counted,	  class->ledger,
+						    class->overflow,	  class->unkept};
+	}
 	diag_books(&said);
 }
 

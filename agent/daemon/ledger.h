@@ -14,12 +14,15 @@
 const struct endpoint *ledger_owner(const struct snapshot *snapshot,
 				    const struct flow_facts *facts);
 uint64_t ledger_owner_id(const struct snapshot *snapshot, const struct flow_key *key);
+/* The rule that stops its packets; where no message told, the one that does for such a sender. */
+enum rule_id ledger_rule(const struct daemon *daemon, const struct flow *flow,
+			 const struct endpoint *owner);
 /* One event of the flow, with all that is not told yet, named by what is in force now. */
 void ledger_tell(struct daemon *daemon, struct flow *flow, enum event_flow_state state,
 		 uint64_t now_usec);
 
 /* ledger_state.c */
 void ledger_save(struct daemon *daemon);
-/* Flows as they were saved, and what was removed. `counted`: the named counters now. False where there is
- * nothing that belongs to these tables. */
-bool ledger_restore(struct daemon *daemon, const uint64_t counted[static LEDGER_CLASS_N]);
+/* Flows as they were saved, and what was removed. `counted`: the named counters now. Returns of how many classes
+ * that was known; 0 where there is nothing that belongs to these tables. */
+unsigned ledger_restore(struct daemon *daemon, const uint64_t counted[static LEDGER_CLASS_N]);

@@ -31,7 +31,8 @@ void ledger_save(struct daemon *daemon)
 		return;
 	state_boot_id(head.boot);
 	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
-		head.counted[i] = ledger->counted[i].last;
+		for (unsigned k = 0; k < LEDGER_TABLES; k++)
+			head.counted[i] += ledger->tables[k].counted[i].last;
 		head.removed[i] = ledger->removed[i];
 		head.removed_over[i] = ledger->removed_over[i];
 	}
@@ -98,9 +99,9 @@ static bool is_of_these_tables(const struct saved_ledger *saved,
 	return !strcmp(boot, saved->boot);
 }
 
-/* False: it is not of these tables, or damaged, which the report says. */
-static bool take(struct daemon *daemon, const char *path, const char *text, size_t length,
-		 const uint64_t *counted, struct report *report)
+/* 0: it is not of these tables, or damaged, which the report says. */
+static unsigned take(struct daemon *daemon, const char *path, const char *text, size_t length,
+		     const uint64_t *counted, struct report *report)
 {
 	const struct state_head head = {MAGIC, VERSION, daemon->node_name, NULL};
 	struct restoring restoring = {.daemon = daemon};
@@ -112,7 +113,7 @@ static bool take(struct daemon *daemon, const char *path, const char *text, size
 
 	if (problem) {
 		report_add(report, path, "%s", problem);
-		return false;
+		return 0;
 	}
 	int r = saved_read(body, body_length, &saved, on_flow, &restoring, &line);
 	if (r > 0)
@@ -121,33 +122,33 @@ static bool take(struct daemon *daemon, const char *path, const char *text, size
 		diag_cannot("take over what was told of flows", r);
 	if (r != 0 || !is_of_these_tables(&saved, counted)) {
 		forget_all(&daemon->ledger);
-		return false;
+		return 0;
 	}
 	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
 		daemon->ledger.removed[i] = saved.removed[i];
 		daemon->ledger.removed_over[i] = saved.removed_over[i];
 	}
-	return true;
+	return saved.n_classes;
 }
 
-bool ledger_restore(struct daemon *daemon, const uint64_t counted[static LEDGER_CLASS_N])
+unsigned ledger_restore(struct daemon *daemon, const uint64_t counted[static LEDGER_CLASS_N])
 {
 	const char *directory = daemon->config->state.directory;
-	bool is_taken = false;
+	unsigned n_taken = 0;
 	struct report report;
 	char *path, *text;
 	size_t length;
 
 	if (!directory[0])
-		return false;
+		return 0;
 	if (asprintf(&path, "%s/%s", directory, FILE_NAME) < 0) {
 		diag_cannot("read what was told of flows", -ENOMEM);
-		return false;
+		return 0;
 	}
 	report_init(&report);
 	int r = file_read(path, FILE_MAX, &text, &length);
 	if (r == 0) {
-		is_taken = take(daemon, path, text, length, counted, &report);
+		n_taken = take(daemon, path, text, length, counted, &report);
 		free(text);
 	}
 	if (!report_is_empty(&report)) {
@@ -158,5 +159,5 @@ bool ledger_restore(struct daemon *daemon, const uint64_t counted[static LEDGER_
 		diag_cannot("read what was told of flows (state.directory)", r);
 	report_done(&report);
 	free(path);
-	return is_taken;
+	return n_taken;
 }

@@ -17,6 +17,8 @@ const struct endpoint *ledger_owner(const struct snapshot *snapshot, const struc
 
 	if (!snapshot)
 		return NULL;
+	if (facts->held)
+		return snapshot_find_index(snapshot, facts->held);
 	if (facts->link) {
 		endpoint = snapshot_find_link(snapshot, facts->link, &facts->source);
 		return endpoint ? endpoint : snapshot_find_sole(snapshot, facts->link);
@@ -133,7 +135,7 @@ bool ledger_record(struct daemon *daemon, struct event *event, struct event_flow
 		flow = flow_table_add(ledger->flows, &key, event->time_usec, ledger->salt);
 		if (flow)
 			flow->owner = event->endpoint ? event->endpoint->cgroup : 0;
-	} else if (flow->sequence && !event->meaning.is_over) {
+	} else if (flow->sequence && flow_set(&key)->kind != LEDGER_OVER) {
 		ledger->books.repeated += flow->has_detail;
 		ledger->books.late += !flow->has_detail;
 		if (!flow->has_detail)
@@ -162,34 +164,55 @@ static void packet_make(const struct flow_facts *facts, struct pf_packet *packet
 	};
 }
 
-/* Where no message came: the end that this class has for this sender. */
-static enum rule_id rule_guess(const struct daemon *daemon, const struct flow *flow,
-			       const struct endpoint *endpoint)
+static enum rule_id denied_by(const struct daemon *daemon, const struct endpoint *owner)
 {
 	enum config_action action = daemon->config->fallback.action;
 
-	if (flow->rule < RULE_N)
-		return flow->rule;
-	if (flow_set(&flow->key)->class == LEDGER_ALLOWED)
-		return RULE_ALLOW;
-	if (flow_set(&flow->key)->class == LEDGER_AUDITED)
-		return endpoint ? RULE_AUDIT : RULE_PENDING_AUDIT;
-	if (!endpoint)
+	if (!owner)
 		return action == CONFIG_ACTION_REJECT ? RULE_PENDING_REJECT : RULE_PENDING;
 	if (daemon->decisions)
-		action = decisions_of(daemon->decisions, daemon->snapshot, endpoint)->action;
+		action = decisions_of(daemon->decisions, daemon->snapshot, owner)->action;
 	return action == CONFIG_ACTION_REJECT ? RULE_REJECT : RULE_DENY;
+}
+
+static enum rule_id spoofed_by(const struct ledger_set *set, bool is_audit)
+{
+	if (set->is_bridge)
+		return is_audit ? RULE_SPOOF_BRIDGE_AUDIT : RULE_SPOOF_BRIDGE;
+	if (set->who == LEDGER_BY_LINK)
+		return is_audit ? RULE_SPOOF_AUDIT : RULE_SPOOF;
+	return is_audit ? RULE_SPOOF_OUTPUT_AUDIT : RULE_SPOOF_OUTPUT;
+}
+
+enum rule_id ledger_rule(const struct daemon *daemon, const struct flow *flow,
+			 const struct endpoint *owner)
+{
+	bool is_audit = daemon->config->fallback.mode != CONFIG_MODE_DENY;
+	const struct ledger_set *set = flow_set(&flow->key);
+
+	if (flow->rule < RULE_N)
+		return flow->rule;
+	switch (set->class) {
+	case LEDGER_AUDITED: return owner ? RULE_AUDIT : RULE_PENDING_AUDIT;
+	case LEDGER_ALLOWED: return RULE_ALLOW;
+	case LEDGER_SPOOFED: return spoofed_by(set, is_audit);
+	case LEDGER_TUNNELED: return is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL;
+	case LEDGER_QUARANTINED: return set->is_inbound ? RULE_QUARANTINE_IN : RULE_QUARANTINE;
+	default: return denied_by(daemon, owner);
+	}
 }
 
 static void record_make(const struct flow *flow, const struct flow_facts *facts,
 			struct pf_nflog_record *record)
 {
+	const struct ledger_set *set = flow_set(&flow->key);
+
 	*record = (struct pf_nflog_record){
-		.family = flow_set(&flow->key)->family,
+		.family = set->is_bridge ? AF_BRIDGE : set->family,
 		.hook = facts->link ? NF_INET_FORWARD : NF_INET_LOCAL_OUT,
-		.link_in = facts->link,
+		.link_in = set->is_bridge ? 0 : facts->link,
 		.link_out = flow->detail.link_out,
-		.port_in = flow->detail.port_in,
+		.port_in = set->is_bridge ? facts->link : flow->detail.port_in,
 		.mark = facts->index,
 		.has_uid = flow->detail.has_uid,
 		.uid = flow->detail.uid,
@@ -210,9 +233,9 @@ void ledger_tell(struct daemon *daemon, struct flow *flow, enum event_flow_state
 	if (!flow_key_read(&flow->key, &facts))
 		return;
 	record_make(flow, &facts, &record);
-	event.meaning.rule = rule_guess(daemon, flow, ledger_owner(daemon->snapshot, &facts));
-	event.meaning.has_index = facts.cgroup != 0;
-	event.meaning.index = (uint32_t)facts.cgroup;
+	event.meaning.rule = ledger_rule(daemon, flow, ledger_owner(daemon->snapshot, &facts));
+	event.meaning.has_index = facts.cgroup || facts.held;
+	event.meaning.index = facts.held ? facts.held : (uint32_t)facts.cgroup;
 	event.has_packet = flow_set(&flow->key)->kind != LEDGER_OVER;
 	if (flow->has_detail)
 		event.packet = flow->detail.packet;

@@ -242,6 +242,7 @@ static int apply_once(struct daemon *daemon, const struct snapshot *snapshot,
 		.before_decisions = is_config_same ? daemon->decisions : NULL,
 		.quarantines = &daemon->quarantines.list,
 		.has_no_egress = backstop_is_out(daemon),
+		.keeps_bridge = fence_has_bridge(daemon->fence),
 	};
 	struct pf_ruleset *ruleset;
 	char reason[160];

@@ -33,7 +33,8 @@ static void attribute_link(struct event *event, const struct snapshot *snapshot)
 		event->attribution = "none: the packet came in by no link";
 		return;
 	}
-	bool has_source = event->has_packet || (event->flow && event->flow->is_over);
+	bool is_counted = event->flow && event->flow->is_over;
+	bool has_source = event->has_packet || (is_counted && event->packet.source.family);
 	bool is_source_good = has_source && !rule_facts(event->meaning.rule)->judges_source;
 	if (is_source_good)
 		event->endpoint = snapshot_find_link(snapshot, link, &event->packet.source);
@@ -48,7 +49,7 @@ static void attribute_link(struct event *event, const struct snapshot *snapshot)
 					       "proved this source"
 					     : "none: no endpoint is registered on the link";
 	else if (!has_source)
-		event->attribution = "link (packet is unreadable)";
+		event->attribution = is_counted ? "link" : "link (packet is unreadable)";
 	else if (is_source_good)
 		event->attribution = "link (source is not registered)";
 	else

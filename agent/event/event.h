@@ -21,7 +21,7 @@ struct event_flow {
 	uint64_t start_usec, end_usec;	     /* CLOCK_REALTIME: first and last packet */
 	uint64_t packets, bytes;	     /* since its last event */
 	uint64_t packets_total, bytes_total; /* in all its events, with this one */
-	bool is_over;	  /* packets of an endpoint whose flows are not taken in, all together */
+	bool is_over;	  /* packets of an endpoint whose flows are not kept apart, all together */
 	bool has_detail;  /* event.packet is its first packet; else it is what the key says */
 	bool hides_ports; /* its packets have several */
 };

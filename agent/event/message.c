@@ -88,8 +88,10 @@ static void message_add_packet(struct message *message, const struct event *even
 	bool has_ports = packet->has_ports && !(event->flow && event->flow->hides_ports);
 
 	if (!event->has_packet) {
-		message_add(message,
-			    event->packet_error ? "unreadable packet" : "flows beyond the ledger");
+		message_add(message, event->packet_error ? "unreadable packet"
+				     : ledger_class_has_flows(words->facts->class)
+					     ? "flows beyond the ledger"
+					     : "packets that were not logged");
 		return;
 	}
 	if (transport) {

@@ -50,19 +50,24 @@ static int find_kind(const struct pf_packet *packet, enum ledger_kind *ret_kind)
 	}
 }
 
-static int add_who(const struct ledger_set *set, const struct pf_nflog_record *record,
-		   const struct pf_packet *packet, uint64_t cgroup, struct pf_key *key)
+static int add_who(const struct ledger_set *set, const struct prefix_meaning *meaning,
+		   const struct pf_nflog_record *record, const struct pf_packet *packet,
+		   uint64_t cgroup, struct pf_key *key)
 {
-	if (!set->is_output) {
+	switch (set->who) {
+	case LEDGER_BY_SOURCE:
 		pf_key_add_u32(key, record->link_in);
 		pf_key_add_address(key, &packet->source);
-	} else if (set->class == LEDGER_DENIED) {
-		pf_key_add_u32(key, record->mark);
-	} else {
-		pf_key_add_u64(key, cgroup);
-		return cgroup ? 0 : FLOW_E_UNKNOWN;
+		return 0;
+	case LEDGER_BY_LINK:
+		pf_key_add_u32(key, set->is_bridge ? record->port_in : record->link_in);
+		return 0;
+	case LEDGER_BY_INDEX:
+		pf_key_add_u32(key, meaning->has_index ? meaning->index : record->mark);
+		return 0;
+	case LEDGER_BY_CGROUP: pf_key_add_u64(key, cgroup); return cgroup ? 0 : FLOW_E_UNKNOWN;
 	}
-	return 0;
+	return FLOW_E_UNKNOWN;
 }
 
 /* In the set the last field of several is padded too. */
@@ -70,6 +75,46 @@ static void key_pad(struct pf_key *key)
 {
 	while (key->length % 4 && key->length < PF_KEY_MAX)
 		key->bytes[key->length++] = 0;
+}
+
+static void key_finish(const struct ledger_set *set, struct pf_key *key, struct flow_key *ret_key)
+{
+	key_pad(key);
+	ret_key->set = (uint8_t)(set - ledger_sets);
+	ret_key->key = *key;
+}
+
+/* Of a packet that is counted for its sender alone. */
+static int sender_key_of(const struct prefix_meaning *meaning, const struct pf_nflog_record *record,
+			 const struct pf_packet *packet, uint64_t cgroup, struct flow_key *ret_key)
+{
+	const struct rule_facts *facts = rule_facts(meaning->rule);
+	struct ledger_set like = {
+		.class = facts->class,
+		.kind = LEDGER_OVER,
+		.who = LEDGER_BY_LINK,
+		.is_bridge = record->family == AF_BRIDGE,
+		.is_inbound = facts->is_inbound,
+	};
+	struct pf_key key = {};
+
+	if (facts->class == LEDGER_CLASS_N)
+		return FLOW_E_NONE;
+	if (facts->class == LEDGER_QUARANTINED)
+		like.who = LEDGER_BY_INDEX;
+	else if (record->hook == NF_INET_LOCAL_OUT)
+		like.who = facts->lets_pass ? LEDGER_BY_CGROUP : LEDGER_BY_INDEX;
+	else if (facts->class == LEDGER_TUNNELED)
+		like.who = LEDGER_BY_SOURCE;
+	if (like.who == LEDGER_BY_SOURCE && !packet)
+		return FLOW_E_UNKNOWN;
+	if (like.who == LEDGER_BY_SOURCE)
+		like.family = packet->source.family;
+	const struct ledger_set *set = ledger_set_find(&like);
+	int r = set ? add_who(set, meaning, record, packet, cgroup, &key) : FLOW_E_NONE;
+	if (r == 0)
+		key_finish(set, &key, ret_key);
+	return r;
 }
 
 int flow_key_of(const struct prefix_meaning *meaning, const struct pf_nflog_record *record,
@@ -81,7 +126,9 @@ int flow_key_of(const struct prefix_meaning *meaning, const struct pf_nflog_reco
 	struct pf_key key = {};
 	int r;
 
-	if (!facts->keeps_flows || (!is_output && record->hook != NF_INET_FORWARD))
+	if (!ledger_class_has_flows(facts->class))
+		return sender_key_of(meaning, record, packet, cgroup, ret_key);
+	if (!is_output && record->hook != NF_INET_FORWARD)
 		return FLOW_E_NONE;
 	if (!packet && !(meaning->is_over && is_output))
 		return FLOW_E_UNKNOWN;
@@ -93,10 +140,13 @@ int flow_key_of(const struct prefix_meaning *meaning, const struct pf_nflog_reco
 		return r;
 	if (facts->allows)
 		return FLOW_E_NONE; /* nothing of it is logged: this is somebody else's */
-	const struct ledger_set *set =
-		ledger_set_find(facts->lets_pass ? LEDGER_AUDITED : LEDGER_DENIED, kind, is_output,
-				packet ? packet->destination.family : AF_INET);
-	r = add_who(set, record, packet, cgroup, &key);
+	const struct ledger_set *set = ledger_set_find(&(struct ledger_set){
+		.class = facts->class,
+		.kind = kind,
+		.who = ledger_flow_who(facts->class, is_output),
+		.family = packet ? packet->destination.family : AF_INET,
+	});
+	r = add_who(set, meaning, record, packet, cgroup, &key);
 	if (kind != LEDGER_OVER) {
 		pf_key_add_address(&key, &packet->destination);
 		pf_key_add_u8(&key, packet->protocol);
@@ -105,9 +155,7 @@ int flow_key_of(const struct prefix_meaning *meaning, const struct pf_nflog_reco
 		pf_key_add_port(&key, is_icmp(packet) ? (uint16_t)(packet->icmp_type << 8 |
 								   packet->icmp_code)
 						      : packet->destination_port);
-	key_pad(&key);
-	ret_key->set = (uint8_t)(set - ledger_sets);
-	ret_key->key = key;
+	key_finish(set, &key, ret_key);
 	return r;
 }
 
@@ -146,6 +194,22 @@ static void take_port(struct reading *reading, struct flow_facts *facts)
 	facts->port = (uint16_t)(bytes[0] << 8 | bytes[1]);
 }
 
+static void take_who(struct reading *reading, const struct ledger_set *set,
+		     struct flow_facts *facts)
+{
+	uint32_t *index = set->class == LEDGER_QUARANTINED ? &facts->held : &facts->index;
+
+	switch (set->who) {
+	case LEDGER_BY_SOURCE:
+		take(reading, &facts->link, sizeof(facts->link));
+		take_address(reading, set->family, &facts->source);
+		break;
+	case LEDGER_BY_LINK: take(reading, &facts->link, sizeof(facts->link)); break;
+	case LEDGER_BY_INDEX: take(reading, index, sizeof(*index)); break;
+	case LEDGER_BY_CGROUP: take(reading, &facts->cgroup, sizeof(facts->cgroup)); break;
+	}
+}
+
 bool flow_key_read(const struct flow_key *key, struct flow_facts *ret_facts)
 {
 	const struct ledger_set *set = flow_set(key);
@@ -154,14 +218,7 @@ bool flow_key_read(const struct flow_key *key, struct flow_facts *ret_facts)
 
 	if (!set || key->key.length > PF_KEY_MAX)
 		return false;
-	if (!set->is_output) {
-		take(&reading, &facts.link, sizeof(facts.link));
-		take_address(&reading, set->family, &facts.source);
-	} else if (set->class == LEDGER_DENIED) {
-		take(&reading, &facts.index, sizeof(facts.index));
-	} else {
-		take(&reading, &facts.cgroup, sizeof(facts.cgroup));
-	}
+	take_who(&reading, set, &facts);
 	if (set->kind != LEDGER_OVER) {
 		take_address(&reading, set->family, &facts.destination);
 		take(&reading, &facts.protocol, sizeof(facts.protocol));

@@ -20,9 +20,10 @@ struct flow_key {
 
 /* What a key says. */
 struct flow_facts {
-	uint32_t link;	 /* forwarded: ifindex; else 0 */
+	uint32_t link;	 /* ifindex of what it came in by, a bridge's port in its table; else 0 */
 	uint32_t index;	 /* of the node's own sockets, denied: endpoint index, 0: nobody's */
 	uint64_t cgroup; /* the same, audited */
+	uint32_t held;	 /* endpoint index of who is in quarantine, whatever he is */
 	struct pf_address source, destination; /* family 0: not said */
 	uint8_t protocol;
 	bool has_port, has_icmp;
@@ -31,7 +32,7 @@ struct flow_facts {
 };
 
 enum {
-	FLOW_E_NONE = 1, /* the rule keeps no flows */
+	FLOW_E_NONE = 1, /* the ledger does not count it */
 	FLOW_E_UNKNOWN,	 /* the packet was not captured far enough, or its cgroup is not known */
 };
 

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* An agent that knew no more wrote no more. */
+#define CLASSES_MIN 3
+
 static const char digits[] = "0123456789abcdef";
 
 static void add_hex(struct buffer *buffer, const uint8_t *bytes, size_t length)
@@ -165,12 +168,13 @@ static bool head_read(struct words *words, struct saved_ledger *ledger)
 	if (!take_text(words, word, sizeof(word)) || strcmp(word, "ledger") != 0)
 		return false;
 	(void)take_text(words, ledger->boot, sizeof(ledger->boot));
-	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
+	for (unsigned i = 0; i < LEDGER_CLASS_N && words->at < words->end; i++) {
 		ledger->counted[i] = take_number(words);
 		ledger->removed[i] = take_number(words);
 		ledger->removed_over[i] = take_number(words);
+		ledger->n_classes = i + 1;
 	}
-	return !words->is_bad && words->at == words->end;
+	return !words->is_bad && words->at == words->end && ledger->n_classes >= CLASSES_MIN;
 }
 
 static bool flow_read(struct words *words, struct flow *flow)

@@ -13,6 +13,7 @@
  * was told of them. It holds ids of the kernel and therefore means nothing after a reboot. */
 struct saved_ledger {
 	char boot[40];
+	unsigned n_classes; /* that the one who wrote it knew: the first of them */
 	/* Named counters when it was written, and packets of elements that were removed: in the ledger, and
 	 * counted by sender. */
 	uint64_t counted[LEDGER_CLASS_N], removed[LEDGER_CLASS_N], removed_over[LEDGER_CLASS_N];

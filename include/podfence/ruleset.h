@@ -218,6 +218,8 @@ const char *pf_ruleset_error(const struct pf_ruleset *ruleset);
 PF_MUST_CHECK int pf_ruleset_print(const struct pf_ruleset *ruleset, FILE *stream);
 
 size_t pf_ruleset_n_tables(const struct pf_ruleset *ruleset);
+bool pf_ruleset_has_table(const struct pf_ruleset *ruleset, enum pf_family family,
+			  const char *name);
 size_t pf_ruleset_n_rules(const struct pf_ruleset *ruleset);
 size_t pf_ruleset_n_elements(const struct pf_ruleset *ruleset);
 /* Rules as the kernel's register machine sees them, one text a rule ("[ meta load iif => reg 1 ]"

@@ -36,8 +36,14 @@ static void facts_check(const struct flow_key *key, const struct pf_packet *pack
 
 static void packet_play(const uint8_t *bytes, size_t length)
 {
-	static const char *const prefixes[] = {"podfence:deny", "podfence:audit:beef",
-					       "podfence:pending:over", "podfence:reject"};
+	static const char *const prefixes[8] = {"podfence:deny",
+						"podfence:audit:beef",
+						"podfence:pending:over",
+						"podfence:reject",
+						"podfence:tunnel",
+						"podfence:spoof",
+						"podfence:quarantine:beef",
+						"podfence:tunnel-audit:beef"};
 	const struct pf_nflog_record record = {
 		.hook = bytes[1] & 1 ? NF_INET_LOCAL_OUT : NF_INET_FORWARD,
 		.link_in = 7,
@@ -47,7 +53,7 @@ static void packet_play(const uint8_t *bytes, size_t length)
 	struct pf_packet packet;
 	struct flow_key key;
 
-	require(rule_prefix_parse(prefixes[bytes[0] / 2 % 4], &meaning) == 0);
+	require(rule_prefix_parse(prefixes[bytes[0] / 2 % 8], &meaning) == 0);
 	if (pf_packet_parse(bytes + 2, length - 2, 0, &packet) != 0)
 		return;
 	if (flow_key_of(&meaning, &record, &packet, 0x10000beef, &key) == 0)

@@ -9,7 +9,6 @@ printed; what was told is the sum of network.packets over all events.
 import contextlib
 import json
 import pathlib
-import re
 import signal
 import socket
 
@@ -19,65 +18,14 @@ import packet
 import tap
 import traffic
 from agent import Agent, field, wait_until
+from books import QUICK, check_balance, check_told, told
 from lab import EXTERNAL, EXTERNAL4, EXTERNAL6, OPEN_PORT, OTHER_EXTERNAL4, Lab
 from pods import Pod
 from worker import Worker
 
-BOOKS = re.compile(
-    r"^podfenced: books: denied (?P<denied>\d+) = ledger (?P<ledger>\d+) \+ overflow "
-    r"(?P<overflow>\d+) \+ unkept (?P<unkept>\d+); audited (?P<audited>\d+) = ledger "
-    r"(?P<audited_ledger>\d+) \+ overflow (?P<audited_overflow>\d+) \+ unkept "
-    r"(?P<audited_unkept>\d+); allowed (?P<allowed>\d+) = ledger (?P<allowed_ledger>\d+) "
-    r"\+ overflow 0 \+ unkept (?P<allowed_unkept>\d+); NFLOG: sent (?P<sent>\d+) = "
-    r"received (?P<received>\d+) \+ lost (?P<lost>\d+); (?P<verdict>.*)$", re.M)
 SIXTEEN = [(address, port) for address in (EXTERNAL4, OTHER_EXTERNAL4)
            for port in range(5000, 5004)] + [(EXTERNAL6, port) for port in range(5000, 5008)]
 ECS_CHECK = str(pathlib.Path(__file__).parents[1] / "golden" / "ecs_check.py")
-QUICK = {"reportSeconds": 1, "idleSeconds": 3}
-
-
-def books(agent: Agent) -> dict[str, int | str]:
-    """As of now, said at SIGUSR1."""
-    said = len(agent.said())
-    agent.process.send_signal(signal.SIGUSR1)
-    agent.wait_for(lambda: BOOKS.search(agent.said(), said), "the books")
-    found = BOOKS.search(agent.said(), said).groupdict()
-    return {key: value if key == "verdict" else int(value) for key, value in found.items()}
-
-
-def check_balance(check: tap.Tap, agent: Agent, when: str) -> dict[str, int | str]:
-    """When it is quiet: messages are up to 10 ms on their way."""
-    found: dict[str, int | str] = {}
-
-    def balance() -> bool:
-        found.clear()
-        found.update(books(agent))
-        return found["verdict"] == "books balance"
-
-    try:
-        wait_until(balance, "the books to balance", 5)
-    except TimeoutError:
-        pass
-    check.equal(found["verdict"], "books balance", f"{when}: {found}")
-    return found
-
-
-def told(agent: Agent, pod: Pod, **facts: object) -> int:
-    """Packets of the pod in all events with these facts."""
-    return sum(field(event, "network.packets") or 0
-               for event in agent.find_events(kubernetes__pod__name=pod.name, **facts))
-
-
-def check_told(check: tap.Tap, agent: Agent, pod: Pod, expected: int, what: str,
-               **facts: object) -> None:
-    """All of it, once the next reading is told: neither less nor, a reading later, more."""
-    try:
-        wait_until(lambda: told(agent, pod, **facts) >= expected, "the counts", 10)
-        wait_until(lambda: field(agent.find_events(kubernetes__pod__name=pod.name, **facts)[-1],
-                                 "podfence.flow.state") == "end", "the flow to end", 15)
-    except TimeoutError:
-        pass
-    check.equal(told(agent, pod, **facts), expected, what)
 
 
 def check_flow(check: tap.Tap, events: list[dict], what: str) -> None:
@@ -260,19 +208,23 @@ def audit(check: tap.Tap) -> None:
 
 
 def no_bridge(check: tap.Tap, lab: Lab, agent: Agent) -> None:
-    """The bridge table logs too; when its last pod goes it takes its counter along."""
+    """The bridge table counts too; when its last pod goes, its rules go and its counts stay."""
     routed, bridged, host = lab.pods
     before = check_balance(check, agent, "bridge")
     forged = packet.udp("198.51.100.77", 1, EXTERNAL4, 2, b"forged")
     bridged.call(traffic.raw_send, forged, EXTERNAL4)
     check.check(agent.wait_event(5, rule__name="spoofed-source-bridge"), "a frame is forged")
     after = check_balance(check, agent, "bridge: one message more")
-    check.equal(after["sent"], before["sent"] + 1, "bridge: it is counted")
+    check.equal((after["sent"], after["spoofed"]), (before["sent"] + 1, before["spoofed"] + 1),
+                "bridge: it is counted")
     lab.write_pods(routed, host)
     agent.wait_endpoints(2)
-    check.check("table bridge" not in netns.run("nft", "list", "tables"), "the table is gone")
-    found = check_balance(check, agent, "bridge: its table is gone")
-    check.equal(found["sent"], after["sent"], "bridge: what was sent before counts")
+    rules = netns.run("nft", "list", "table", "bridge", "podfence")
+    check.check("chain" not in rules and "counter spoofed" in rules,
+                "bridge: its table looks at nothing, and keeps its counts", rules)
+    found = check_balance(check, agent, "bridge: its last pod is gone")
+    check.equal((found["sent"], found["spoofed"]), (after["sent"], after["spoofed"]),
+                "bridge: what was sent before counts")
 
 
 def deny(check: tap.Tap) -> None:

@@ -293,8 +293,8 @@ def check_life(check: tap.Tap, lab: Lab, agent: Agent, victim: Pod) -> None:
     order(check, agent, "quarantine", f"shop/{victim.name}", "--for", "1s")
     agent.wait_event(event__action="quarantine-expired", kubernetes__pod__name=victim.name)
     agent.wait_for(lambda: victim.name not in listed(agent), "its end")
-    agent.wait_for(lambda: "quarantine" not in netns.run("nft", "list", "tables") and
-                   "quarantined" not in netns.run("nft", "list", "ruleset"), "its rules to go")
+    agent.wait_for(lambda: "chain quarantine" not in netns.run("nft", "list", "ruleset"),
+                   "its rules to go")
     check.check(path.works(), "it ends with its time")
     order(check, agent, "quarantine", f"shop/{victim.name}", "--for", "1s")
     agent.stop()

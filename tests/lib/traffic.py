@@ -298,6 +298,16 @@ def volley(destinations: list[tuple[str, int]], rounds: int) -> int:
     return rounds * len(destinations)
 
 
+def forge(packets: list[bytes], address: str, rounds: int) -> int:
+    """Whole IP packets, so many times, each of which reaches the rules. How many there were."""
+    with socket.socket(family_of(address), socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        for _ in range(rounds):
+            for data in packets:
+                while attempt(raw.sendto, data, (address, 0)) in ("ENOBUFS", "EAGAIN"):
+                    time.sleep(0.001)
+    return rounds * len(packets)
+
+
 class Flag:
     """SIGUSR1 ends what a worker does until further notice."""
 

@@ -111,9 +111,62 @@ static const struct {
 	 0,
 	 "efbe0000"},
 	{{"tunnel", "podfence:tunnel", FORWARD, 10, 0, 0, 0, {WEB, "192.0.2.17", 17, 5, 4789}},
+	 "tunneled4_v1",
+	 0,
+	 "0a0000000a000005"},
+	{{"tunnel, host", "podfence:tunnel", OUTPUT, 0, 2, 0, 0xbeef, {WEB, WEB, 17, 5, 4789}},
+	 "tunneled_out_v1",
+	 0,
+	 "efbe0000"},
+	{{"tunnel, host, audit",
+	  "podfence:tunnel-audit:beef",
+	  OUTPUT,
+	  0,
+	  2,
+	  0,
+	  7,
+	  {WEB, WEB, 17, 5, 4789}},
+	 "tunneled_audited_v1",
+	 0x10000beef,
+	 "efbe000001000000"},
+	{{"spoof", "podfence:spoof", PREROUTING, 10, 0, 0, 0, {EXTERNAL, WEB, 17, 5, 53}},
+	 "spoofed_v1",
+	 0,
+	 "0a000000"},
+	{{"spoof, bridge", "podfence:spoof-bridge", PREROUTING, 20, 0, 21, 0, {WEB, WEB, 17, 5, 6}},
+	 "bridge_spoofed_v1",
+	 0,
+	 "15000000"},
+	{{"spoof, host, nobody's tag",
+	  "podfence:spoof-out-audit",
+	  OUTPUT,
+	  0,
+	  2,
+	  0,
+	  7,
+	  {EXTERNAL, WEB, 17, 5, 6}},
 	 NULL,
 	 0,
 	 ""},
+	{{"source route", "podfence:source-route", PREROUTING, 10, 0, 0, 0, {WEB, WEB, 17, 5, 6}},
+	 "spoofed_v1",
+	 0,
+	 "0a000000"},
+	{{"quarantine", "podfence:quarantine:beef", OUTPUT, 0, 0, 0, 7, {WEB, WEB, 17, 5, 6}},
+	 "quarantined_v1",
+	 0,
+	 "efbe0000"},
+	{{"quarantine, to him",
+	  "podfence:quarantine-in:beef",
+	  NF_INET_POST_ROUTING,
+	  0,
+	  10,
+	  0,
+	  7,
+	  {WEB, WEB, 17, 5, 6}},
+	 "quarantined_in_v1",
+	 0,
+	 "efbe0000"},
 };
 
 static void hex(const struct pf_key *key, char text[static 2 * PF_KEY_MAX + 1])
@@ -130,7 +183,10 @@ static void facts_check(const struct flow_key *key, const struct event *event)
 	struct flow_facts facts;
 
 	assert_true(flow_key_read(key, &facts));
-	assert_int_equal(facts.link, event->record->link_in);
+	if (set->class != LEDGER_QUARANTINED)
+		assert_int_equal(facts.link,
+				 set->is_bridge ? event->record->port_in : event->record->link_in);
+	assert_int_equal(facts.held, set->class == LEDGER_QUARANTINED ? event->meaning.index : 0);
 	if (set->kind == LEDGER_OVER)
 		return;
 	assert_true(pf_address_equal(&facts.destination, &packet->destination));
@@ -303,7 +359,8 @@ static int collect(const struct flow *flow, void *userdata)
 
 static void saved_is_read_again(void **state)
 {
-	const struct saved_ledger ledger = {"b00t", {1, 2, 3}, {3, 4, 5}, {5, UINT64_MAX, 6}};
+	const struct saved_ledger ledger = {
+		"b00t", LEDGER_CLASS_N, {1, 2, 3}, {3, 4, 5}, {5, UINT64_MAX, 6}};
 	struct flow flow = {.key = number_key(3),
 			    .rule = RULE_AUDIT,
 			    .owner = 0x10000beef,
@@ -341,10 +398,27 @@ static void saved_is_read_again(void **state)
 		int r = saved_read(text.bytes, i, &again, collect, &part, &line);
 		if (is_whole)
 			assert_int_equal(r, 0);
-		else if (r == 0) /* a number lost digits: that the checksum finds */
-			assert_in_range(text.bytes[i - 1], '0', '9');
+		else if (
+			r ==
+			0) /* a number lost digits, or classes are missing: that the checksum finds */
+			assert_non_null(strchr("0123456789 ", text.bytes[i - 1]));
 	}
 	buffer_done(&text);
+}
+
+/* An agent that knew fewer classes wrote fewer. */
+static void a_shorter_head_is_read(void **state)
+{
+	static const char text[] = "ledger b 1 2 3 4 5 6 7 8 9\n", few[] = "ledger b 1 2 3 4 5 6\n";
+	struct saved_ledger ledger;
+	unsigned line;
+
+	assert_int_equal(saved_read(text, strlen(text), &ledger, collect, NULL, &line), 0);
+	assert_int_equal(ledger.n_classes, 3);
+	assert_int_equal(ledger.removed_over[2], 9);
+	assert_int_equal(ledger.counted[3], 0);
+	assert_int_equal(saved_read(few, strlen(few), &ledger, collect, NULL, &line),
+			 SAVED_E_INVALID);
 }
 
 static void bad_lines_are_refused(void **state)
@@ -411,6 +485,7 @@ int main(void)
 		cmocka_unit_test(counts_are_differences),
 		cmocka_unit_test(what_is_due),
 		cmocka_unit_test(saved_is_read_again),
+		cmocka_unit_test(a_shorter_head_is_read),
 		cmocka_unit_test(bad_lines_are_refused),
 		cmocka_unit_test(books_add_up),
 	};
