@@ -198,6 +198,22 @@ int agent_list(const struct cli *cli, const char *method, const char *parameters
 	return status;
 }
 
+void agent_parameters_begin(struct json *json, struct buffer *parameters, const char *namespace,
+			    const char *name)
+{
+	json_init(json, parameters);
+	json_object_begin(json, NULL);
+	json_string(json, "namespace", namespace);
+	json_string(json, "name", name);
+}
+
+int agent_parameters_end(struct json *json)
+{
+	json_object_end(json);
+	buffer_add_char(json->buffer, '\0');
+	return json->buffer->is_broken ? cli_fail(1, "out of memory") : 0;
+}
+
 /* The only namespace that has a pod of this name. */
 static int find_namespace(const struct cli *cli, struct agent_endpoint *endpoint)
 {
@@ -205,14 +221,11 @@ static int find_namespace(const struct cli *cli, struct agent_endpoint *endpoint
 	struct buffer parameters = BUFFER_INIT;
 	struct json json;
 
-	json_init(&json, &parameters);
-	json_object_begin(&json, NULL);
-	json_string(&json, "name", endpoint->name);
-	json_object_end(&json);
-	buffer_add_char(&parameters, '\0');
-	int status = parameters.is_broken ? cli_fail(1, "out of memory")
-					  : agent_list(cli, AGENT "ListEndpoints", parameters.bytes,
-						       "endpoints", &found);
+	agent_parameters_begin(&json, &parameters, NULL, endpoint->name);
+	int status = agent_parameters_end(&json);
+	if (!status)
+		status = agent_list(cli, AGENT "ListEndpoints", parameters.bytes, "endpoints",
+				    &found);
 	buffer_done(&parameters);
 	if (status)
 		return status;

@@ -29,5 +29,11 @@ struct agent_endpoint {
 PF_MUST_CHECK int agent_endpoint(const struct cli *cli, const char *text,
 				 struct agent_endpoint *ret_endpoint);
 
+/* Parameters of a call, a JSON object: begun with whom it is about, where namespace and name are not NULL; what follows
+ * is the caller's to add; and ended. 0, or the exit status. */
+void agent_parameters_begin(struct json *json, struct buffer *parameters, const char *namespace,
+			    const char *name);
+PF_MUST_CHECK int agent_parameters_end(struct json *json);
+
 /* Once, or again and again with --watch. */
 PF_MUST_CHECK int agent_watch(const struct cli *cli, int (*show)(const struct cli *cli));

@@ -112,7 +112,6 @@ int cli_doctor(const struct cli *cli)
 		doctor_permissions(&doctor);
 		doctor_kernel(&doctor);
 		doctor_node(&doctor);
-		doctor_conflicts(&doctor);
 		doctor_clock(&doctor);
 		doctor_disk(&doctor);
 		doctor_agent(&doctor);

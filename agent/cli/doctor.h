@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "config/config.h"
+#include "inventory/snapshot.h"
 
 /* podfence doctor: what is looked at, found, and to be done about it. */
 
@@ -34,7 +35,8 @@ void doctor_find(struct doctor *doctor, const char *check, enum health health, c
 void doctor_permissions(struct doctor *doctor); /* doctor_node.c */
 void doctor_kernel(struct doctor *doctor);	/* doctor_kernel.c */
 void doctor_node(struct doctor *doctor);
-void doctor_conflicts(struct doctor *doctor);
+/* What can take packets past the rules (doctor_conflicts.c). The node: NULL where it cannot be looked at. */
+void doctor_conflicts(struct doctor *doctor, const struct snapshot *node);
 void doctor_clock(struct doctor *doctor);
 void doctor_disk(struct doctor *doctor);
 void doctor_agent(struct doctor *doctor); /* doctor_agent.c */

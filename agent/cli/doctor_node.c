@@ -12,8 +12,6 @@
 #include "cli/history.h"
 #include "cli/look.h"
 #include "inventory/snapshot.h"
-#include "node/bypass.h"
-#include "policy/classify.h"
 
 #define FREE_BYTES_MIN (64ull << 20)
 #define FREE_FILES_MIN 1000
@@ -82,68 +80,14 @@ void doctor_node(struct doctor *doctor)
 	else if (r < 0)
 		doctor_find(doctor, "node", geteuid() ? HEALTH_UNKNOWN : HEALTH_PROBLEM, NULL,
 			    "it cannot be looked at: %s", strerror(-r));
-	if (r < 0)
+	if (r < 0) {
+		doctor_conflicts(doctor, NULL);
 		return;
+	}
 	find_uplinks(doctor, snapshot);
 	find_pod_roots(doctor, snapshot);
+	doctor_conflicts(doctor, snapshot);
 	snapshot_free(snapshot);
-}
-
-static bool is_external(const struct doctor *doctor, const struct pf_address *address)
-{
-	const struct policy_packet packet = {.destination = *address};
-	struct destination_facts facts;
-
-	destination_classify(doctor->config, NULL, &packet, &facts);
-	return facts.class == DESTINATION_EXTERNAL || facts.class == DESTINATION_METADATA;
-}
-
-static void find_bypass(struct doctor *doctor, const struct bypass *bypass)
-{
-	char address[PF_ADDRESS_TEXT];
-
-	switch (bypass->kind) {
-	case BYPASS_FLOWTABLE:
-		doctor_find(doctor, "flowtable", HEALTH_PROBLEM,
-			    "take the device out of the flowtable: a policy or quarantine does not "
-			    "cut connections that are in it",
-			    "%s of flowtable %s: established connections pass by the rules",
-			    bypass->link, bypass->name);
-		break;
-	case BYPASS_BPF:
-		doctor_find(doctor, "eBPF", HEALTH_WARNING,
-			    "with Cilium: bpf.hostLegacyRouting=true; otherwise see what it is: tc "
-			    "filter show dev LINK ingress",
-			    "a program (%s) at %s may send packets past the rules",
-			    bypass->name[0] ? bypass->name : "without a name", bypass->link);
-		break;
-	case BYPASS_IPVS:
-		if (is_external(doctor, &bypass->server))
-			doctor_find(
-				doctor, "IPVS", HEALTH_PROBLEM,
-				"what a service leads to is not judged: no external address may "
-				"be an endpoint of one",
-				"service %s leads to %s, which is external", bypass->name,
-				pf_address_format(&bypass->server, address));
-		break;
-	}
-}
-
-void doctor_conflicts(struct doctor *doctor)
-{
-	struct bypass_list list = {};
-	int r = bypass_read(&list);
-	size_t before = json_object_array_length(doctor->findings);
-
-	if (r < 0)
-		doctor_find(doctor, "conflicts", HEALTH_UNKNOWN, NULL,
-			    "what else could carry packets is not known: %s", strerror(-r));
-	for (size_t i = 0; r == 0 && i < list.n_items; i++)
-		find_bypass(doctor, &list.items[i]);
-	if (r == 0 && json_object_array_length(doctor->findings) == before)
-		doctor_find(doctor, "conflicts", HEALTH_OK, NULL,
-			    "no flowtable, no eBPF at links, no IPVS service that leads outside");
-	bypass_list_done(&list);
 }
 
 void doctor_clock(struct doctor *doctor)

@@ -98,27 +98,21 @@ void flows_sort(struct json_object *items)
 
 static int make_parameters(const struct cli *cli, struct buffer *parameters)
 {
-	const char *namespace = cli_value(cli, "namespace"), *to = cli_value(cli, "to");
+	const char *to = cli_value(cli, "to");
 	struct agent_endpoint endpoint;
 	struct pf_prefix prefix;
 	struct json json;
 
 	if (to && pf_prefix_parse(to, &prefix) != 0)
 		return cli_fail(2, "--to %s: an address or network", to);
-	json_init(&json, parameters);
-	json_object_begin(&json, NULL);
-	if (cli->n_arguments) {
-		int status = agent_endpoint(cli, cli->arguments[0], &endpoint);
-		if (status)
-			return status;
-		namespace = endpoint.namespace;
-		json_string(&json, "name", endpoint.name);
-	}
-	json_string(&json, "namespace", namespace);
+	int status = cli->n_arguments ? agent_endpoint(cli, cli->arguments[0], &endpoint) : 0;
+	if (status)
+		return status;
+	agent_parameters_begin(&json, parameters,
+			       cli->n_arguments ? endpoint.namespace : cli_value(cli, "namespace"),
+			       cli->n_arguments ? endpoint.name : NULL);
 	json_string(&json, "destination", to);
-	json_object_end(&json);
-	buffer_add_char(parameters, '\0');
-	return parameters->is_broken ? cli_fail(1, "out of memory") : 0;
+	return agent_parameters_end(&json);
 }
 
 static int show(const struct cli *cli)

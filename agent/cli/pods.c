@@ -53,26 +53,18 @@ void pods_table(struct table *table)
 
 static int make_parameters(const struct cli *cli, struct buffer *parameters)
 {
-	const char *namespace = cli_value(cli, "namespace");
 	struct agent_endpoint endpoint;
 	struct json json;
-	int status = 0;
+	int status = cli->n_arguments ? agent_endpoint(cli, cli->arguments[0], &endpoint) : 0;
 
-	json_init(&json, parameters);
-	json_object_begin(&json, NULL);
-	if (cli->n_arguments) {
-		status = agent_endpoint(cli, cli->arguments[0], &endpoint);
-		if (status)
-			return status;
-		namespace = endpoint.namespace;
-		json_string(&json, "name", endpoint.name);
-	}
-	json_string(&json, "namespace", namespace);
+	if (status)
+		return status;
+	agent_parameters_begin(&json, parameters,
+			       cli->n_arguments ? endpoint.namespace : cli_value(cli, "namespace"),
+			       cli->n_arguments ? endpoint.name : NULL);
 	if (cli_has(cli, "unresolved"))
 		json_boolean(&json, "unresolved", true);
-	json_object_end(&json);
-	buffer_add_char(parameters, '\0');
-	return parameters->is_broken ? cli_fail(1, "out of memory") : 0;
+	return agent_parameters_end(&json);
 }
 
 static bool is_of(struct json_object *flow, struct json_object *item)

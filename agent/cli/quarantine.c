@@ -108,10 +108,7 @@ static int make_parameters(const struct cli *cli, const struct agent_endpoint *e
 {
 	struct json json;
 
-	json_init(&json, parameters);
-	json_object_begin(&json, NULL);
-	json_string(&json, "namespace", endpoint->namespace);
-	json_string(&json, "name", endpoint->name);
+	agent_parameters_begin(&json, parameters, endpoint->namespace, endpoint->name);
 	int status = add_time(cli, &json);
 	if (!status)
 		status = add_networks(cli, &json);
@@ -120,9 +117,7 @@ static int make_parameters(const struct cli *cli, const struct agent_endpoint *e
 		json_boolean(&json, "probes", true);
 	if (cli_has(cli, "kill-sockets"))
 		json_boolean(&json, "kill_sockets", true);
-	json_object_end(&json);
-	buffer_add_char(parameters, '\0');
-	return status || !parameters->is_broken ? status : cli_fail(1, "out of memory");
+	return status ? status : agent_parameters_end(&json);
 }
 
 static int report(const struct cli *cli, struct json_object *reply)
@@ -191,14 +186,10 @@ int cli_release(const struct cli *cli)
 
 	if (status)
 		return status;
-	json_init(&json, &parameters);
-	json_object_begin(&json, NULL);
-	json_string(&json, "namespace", endpoint.namespace);
-	json_string(&json, "name", endpoint.name);
-	json_object_end(&json);
-	buffer_add_char(&parameters, '\0');
-	status = parameters.is_broken ? cli_fail(1, "out of memory")
-				      : agent_ask(cli, AGENT "Release", parameters.bytes, &reply);
+	agent_parameters_begin(&json, &parameters, endpoint.namespace, endpoint.name);
+	status = agent_parameters_end(&json);
+	if (!status)
+		status = agent_ask(cli, AGENT "Release", parameters.bytes, &reply);
 	buffer_done(&parameters);
 	if (status)
 		return status;

@@ -122,19 +122,14 @@ static int ask_agent(const struct cli *cli, const struct policy_packet *packet,
 
 	if (status)
 		return status;
-	json_init(&json, &parameters);
-	json_object_begin(&json, NULL);
-	json_string(&json, "namespace", endpoint.namespace);
-	json_string(&json, "name", endpoint.name);
+	agent_parameters_begin(&json, &parameters, endpoint.namespace, endpoint.name);
 	json_address(&json, "destination", &packet->destination);
 	json_uint(&json, "protocol", packet->protocol);
 	if (packet->has_port)
 		json_uint(&json, "port", packet->port);
-	json_object_end(&json);
-	buffer_add_char(&parameters, '\0');
-	status = parameters.is_broken
-			 ? cli_fail(1, "out of memory")
-			 : agent_ask(cli, "io.podfence.Agent.Why", parameters.bytes, &reply);
+	status = agent_parameters_end(&json);
+	if (!status)
+		status = agent_ask(cli, "io.podfence.Agent.Why", parameters.bytes, &reply);
 	buffer_done(&parameters);
 	if (status)
 		return status;

@@ -7,58 +7,19 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/address_text.h"
 #include "base/diag.h"
 #include "base/file.h"
 #include "node/ipvs.h"
-#include "policy/classify.h"
+#include "policy/leads_out.h"
 
 #define IPVS_MAX (64u << 20)
-
-struct ipvs_search {
-	const struct daemon *daemon;
-	struct ipvs_server found;
-};
-
-/* 1: this one leads out. */
-static int judge_server(const struct ipvs_server *server, void *userdata)
-{
-	struct ipvs_search *search = userdata;
-	const struct policy_packet packet = {
-		.destination = server->address,
-		.protocol = server->protocol,
-		.has_port = true,
-		.port = server->port,
-	};
-	struct destination_facts facts;
-
-	destination_classify(search->daemon->config, search->daemon->networks, &packet, &facts);
-	if (facts.class == DESTINATION_INTERNAL || facts.class == DESTINATION_LOCAL)
-		return 0;
-	search->found = *server;
-	return 1;
-}
-
-static char *ipvs_sentence(const struct ipvs_server *server)
-{
-	char to[PF_ADDRESS_TEXT], service[PF_ADDRESS_TEXT] = "of a firewall mark", *text;
-
-	address_text(&server->address, to);
-	if (server->service.family)
-		address_text(&server->service, service);
-	int n = asprintf(&text, "IPVS service %s, port %u, leads to %s, port %u, past the rules",
-			 service, server->service_port, to, server->port);
-	return n < 0 ? NULL : text;
-}
 
 /* No file: no IPVS. */
 static int find_ipvs(const struct daemon *daemon, char **ret_sentence)
 {
-	struct ipvs_search search = {.daemon = daemon};
 	size_t length;
 	char *text;
 	int r = file_read(IPVS_PATH, IPVS_MAX, &text, &length);
@@ -66,12 +27,9 @@ static int find_ipvs(const struct daemon *daemon, char **ret_sentence)
 	*ret_sentence = NULL;
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = ipvs_parse(text, length, judge_server, &search);
+	r = ipvs_leads_out(daemon->config, daemon->networks, text, length, ret_sentence);
 	free(text);
-	if (!r)
-		return 0;
-	*ret_sentence = ipvs_sentence(&search.found);
-	return *ret_sentence ? 0 : -ENOMEM;
+	return r;
 }
 
 static void say_once(struct daemon *daemon, const char *what, int error)

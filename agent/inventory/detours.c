@@ -35,16 +35,11 @@ bool detours_is_equal(const struct detours *a, const struct detours *b)
 static int judge_link(struct endpoint *endpoint, const struct node_link *link,
 		      const struct detours *detours)
 {
-	static const char *const programs[] = {[LINK_PROGRAM_XDP] = "XDP",
-					       [LINK_PROGRAM_TC] = "tc",
-					       [LINK_PROGRAM_TCX] = "tcx",
-					       [LINK_PROGRAM_NETKIT] = "netkit"};
-
 	if (link->program)
 		return endpoint_uncover(endpoint,
 					"a BPF program (%s) on %s may send its packets on past "
 					"the rules",
-					programs[link->program], link->name);
+					link_program_name(link->program), link->name);
 	for (size_t i = 0; detours && i < detours->n_devices; i++)
 		if (!strcmp(detours->devices[i].device, link->name))
 			return endpoint_uncover(endpoint,

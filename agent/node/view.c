@@ -6,6 +6,17 @@
 
 #include "node/sandbox.h"
 
+const char *link_program_name(enum link_program program)
+{
+	static const char *const names[LINK_PROGRAM_N] = {
+		[LINK_PROGRAM_NONE] = "none",	  [LINK_PROGRAM_XDP] = "XDP",
+		[LINK_PROGRAM_TC] = "tc",	  [LINK_PROGRAM_TCX] = "tcx",
+		[LINK_PROGRAM_NETKIT] = "netkit",
+	};
+
+	return names[program];
+}
+
 struct node_view *node_view_free(struct node_view *view)
 {
 	if (!view)

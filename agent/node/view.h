@@ -26,7 +26,10 @@ enum link_program {
 	LINK_PROGRAM_TC,
 	LINK_PROGRAM_TCX,
 	LINK_PROGRAM_NETKIT, /* on the other end of the pair */
+	LINK_PROGRAM_N
 };
+/* "tc" */
+const char *link_program_name(enum link_program program);
 
 struct node_link {
 	uint32_t index;

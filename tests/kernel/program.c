@@ -1,43 +1,51 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "node/bypass.h"
+#include "node/program.h"
 
 #include "namespace.h"
 #include "test.h"
 
-static size_t count(enum bypass_kind kind, const char *link)
+static enum link_program program_of(const char *name)
 {
-	struct bypass_list list = {};
-	size_t n = 0;
+	enum link_program program = LINK_PROGRAM_N; /* no such link */
+	struct netlink *netlink;
+	struct node_link *links;
+	bool is_hidden;
+	size_t n;
 
-	assert_int_equal(bypass_read(&list), 0);
-	for (size_t i = 0; i < list.n_items; i++)
-		n += list.items[i].kind == kind && !strcmp(list.items[i].link, link);
-	bypass_list_done(&list);
-	return n;
+	assert_int_equal(netlink_open(&netlink), 0);
+	assert_int_equal(netlink_links(netlink, &links, &n), 0);
+	assert_int_equal(programs_find(netlink, links, n, &is_hidden), 0);
+	assert_false(is_hidden);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(links[i].name, name))
+			program = links[i].program;
+	free(links);
+	netlink_free(netlink);
+	return program;
 }
 
 static void programs_at_links_are_seen(void **state)
 {
 	assert_true(namespace_run("ip link add v0 type veth peer name v1"));
-	assert_int_equal(count(BYPASS_BPF, "v0"), 0);
+	assert_int_equal(program_of("v0"), LINK_PROGRAM_NONE);
 	assert_true(namespace_run("tc qdisc add dev v0 clsact"));
-	assert_int_equal(count(BYPASS_BPF, "v0"), 0);
+	assert_int_equal(program_of("v0"), LINK_PROGRAM_NONE);
 	/* One that lets everything go on is a program like any other: what it does is not known. */
 	assert_true(
 		namespace_run("tc filter add dev v0 ingress bpf bytecode '1,6 0 0 4294967295,'"));
-	assert_int_equal(count(BYPASS_BPF, "v0"), 1);
-	assert_int_equal(count(BYPASS_BPF, "v1"), 0);
+	assert_int_equal(program_of("v0"), LINK_PROGRAM_TC);
+	assert_int_equal(program_of("v1"), LINK_PROGRAM_NONE);
 	assert_true(
 		namespace_run("tc filter add dev v1 ingress protocol ip u32 match u32 0 0 2>&1 | "
 			      "grep -q . ; tc qdisc add dev v1 clsact && tc filter add dev v1 "
 			      "egress bpf bytecode '1,6 0 0 4294967295,'"));
-	assert_int_equal(count(BYPASS_BPF, "v1"), 0); /* towards the pod */
+	assert_int_equal(program_of("v1"), LINK_PROGRAM_NONE); /* towards the pod */
 	assert_true(namespace_run("tc filter del dev v0 ingress"));
-	assert_int_equal(count(BYPASS_BPF, "v0"), 0);
+	assert_int_equal(program_of("v0"), LINK_PROGRAM_NONE);
 }
 
 int main(void)
