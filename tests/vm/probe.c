@@ -2,11 +2,12 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * What a pod of these tests runs: datagrams and connection attempts to the same destinations, again and
- * again, whatever the kernel says. Who got what is for the receiving side to tell. Linked statically,
+ * again (MILLISECONDS 0: once), whatever the kernel says. Who got what is for the receiving side to tell. Linked statically,
  * so that it runs in any image.
  *
  *	probe MILLISECONDS udp/203.0.113.137/40001 tcp/2001:db8::9/40001 ... */
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,9 +29,11 @@ struct target {
 	int type, fd;
 };
 
-static int target_parse(char *text, struct target *target)
+/* Of a copy: what stands in argv is this process's command line. */
+static int target_parse(const char *argument, struct target *target)
 {
-	char *rest = text;
+	char text[128], *rest = text;
+	snprintf(text, sizeof(text), "%s", argument);
 	const char *protocol = strsep(&rest, "/"), *address = strsep(&rest, "/");
 	unsigned long port = rest ? strtoul(rest, NULL, 10) : 0;
 
@@ -77,6 +80,7 @@ int main(int argc, char **argv)
 {
 	static struct target targets[TARGETS_MAX];
 	unsigned long milliseconds = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+	bool is_once = argc > 1 && !strcmp(argv[1], "0");
 	size_t n = 0;
 
 	for (int i = 2; i < argc && n < TARGETS_MAX; i++)
@@ -84,7 +88,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "probe: what is target %d?\n", i - 1);
 			return 2;
 		}
-	if (!milliseconds || !n || argc - 2 > TARGETS_MAX) {
+	if ((!milliseconds && !is_once) || !n || argc - 2 > TARGETS_MAX) {
 		fputs("usage: probe MILLISECONDS PROTOCOL/ADDRESS/PORT...\n", stderr);
 		return 2;
 	}
@@ -93,6 +97,8 @@ int main(int argc, char **argv)
 	for (unsigned long round = 0;; round++) {
 		for (size_t i = 0; i < n; i++)
 			target_try(&targets[i], round);
+		if (is_once)
+			return 0;
 		nanosleep(&pause, NULL);
 	}
 }

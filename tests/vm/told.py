@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # SPDX-FileCopyrightText: podfence authors
 """What is told of containers that a real kubelet runs: events name container, image, process and
-command line, of an ordinary and of a hostNetwork pod; and podfence-ship on that node writes Events,
-so that `kubectl describe pod` says why a connection fails. cluster.py says what the environment has
-to name; EVENTS_TOKEN: of ServiceAccount podfence/podfence-events (kubectl create token)."""
+command line, of an ordinary and of a hostNetwork pod; of each of several containers of one pod,
+whatever they run (nc, python, a program that ends at once: then the right one or honestly none);
+and podfence-ship on that node writes Events, so that `kubectl describe pod` says why a connection
+fails. cluster.py says what the environment has to name; EVENTS_TOKEN: of ServiceAccount
+podfence/podfence-events (kubectl create token). python3 is the node's."""
+import dataclasses
 import json
 import os
 
@@ -40,12 +43,99 @@ def check_process(world: Cluster, check: tap.Tap, pod: Pod) -> None:
                 f"{pod.name}: process, container and image of {len(found)} events",
                 *[event["podfence"] for event in events_of(world, pod)[:3]])
     lines = {event["process"]["command_line"] for event in found}
-    [program, *rest] = pod.object(world.node.name)["spec"]["containers"][0]["command"]
-    wanted = " ".join([program, *rest]).replace("/", " ").replace(
-        program.replace("/", " "), program)  # it cuts its arguments at "/", where they stand
+    wanted = " ".join(pod.object(world.node.name)["spec"]["containers"][0]["command"])
     check.equal(lines, {wanted}, f"{pod.name}: the command line")
     sure = {event["podfence"]["process"]["attribution"] for event in found}
     print(f"# {pod.name}: attribution {sorted(sure)}")
+
+
+@dataclasses.dataclass
+class Client:
+    """A container of a pod, and what is to be told of it: its ports are nobody else's."""
+    name: str
+    command: list[str]
+    process: str
+    executable: str  # begins with
+    command_line: str
+    ports: range
+    may_be_gone: bool = False
+
+    def container(self) -> dict:
+        return {"name": self.name, "image": os.environ.get("IMAGE", "busybox"),
+                "imagePullPolicy": "IfNotPresent", "command": self.command,
+                "volumeMounts": [{"name": "probe", "mountPath": "/podfence"},
+                                 *({"name": name, "mountPath": f"/{name}", "readOnly": True}
+                                   for name in ("usr", "lib", "lib64") if "python" in self.name)]}
+
+
+def clients(address: str, first: int) -> list[Client]:
+    """nc and python stay, or try again; each round of the last is a process of its own, gone when
+    its one datagram is sent."""
+    nc = f"/bin/nc -w 1 {address} {first}"
+    script = ("import socket,time;s=socket.socket(2,2);"
+              f"[(s.sendto(b'x',('{address}',{first + 1})),time.sleep(1)) for _ in iter(int,1)]")
+    once = f"/podfence/probe 0 udp/{address}/"
+    loop = (f"sleep 3; i={first + 10}; while [ $i -lt {first + 40} ]; do {once}$i; "
+            "i=$((i+1)); sleep 0.3; done; sleep 3600")
+    return [
+        Client("with-nc", ["/bin/sh", "-c", f"while :; do {nc} </dev/null; sleep 1; done"],
+               "nc", "/bin/nc", nc, range(first, first + 1)),
+        Client("with-python", ["/usr/bin/python3", "-c", script], "python3", "/usr/bin/python3",
+               f"/usr/bin/python3 -c {script}", range(first + 1, first + 2)),
+        Client("at-once", ["/bin/sh", "-c", loop], "probe", "/podfence/probe", once,
+               range(first + 10, first + 40), may_be_gone=True),
+    ]
+
+
+def apply_clients(world: Cluster, name: str, is_host_network: bool, of: list[Client]) -> None:
+    volumes = [{"name": "probe", "hostPath": {"path": f"{TOP}/bin"}},
+               *({"name": one, "hostPath": {"path": f"/usr/{one}" if one != "usr" else "/usr"}}
+                 for one in ("usr", "lib", "lib64"))]
+    world.kubectl.apply({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"nodeName": world.node.name, "hostNetwork": is_host_network,
+                 "automountServiceAccountToken": False, "enableServiceLinks": False,
+                 "terminationGracePeriodSeconds": 1, "tolerations": [{"operator": "Exists"}],
+                 "containers": [client.container() for client in of], "volumes": volumes}})
+
+
+def first_events(world: Cluster, ports: range) -> list[dict]:
+    return [event for event in world.agent.events()
+            if event["destination"].get("port") in ports and
+            event["podfence"].get("flow", {}).get("state") == "start"]
+
+
+def check_client(world: Cluster, check: tap.Tap, name: str, client: Client) -> None:
+    what = f"{name}: {client.name}"
+    try:
+        wait_until(lambda: len(first_events(world, client.ports)) == len(client.ports),
+                   f"{what}: an event of each flow")
+    except TimeoutError:
+        pass
+    found = first_events(world, client.ports)
+    check.equal(len(found), len(client.ports), f"{what}: an event of each flow")
+    image = os.environ.get("IMAGE", "busybox").rsplit(":", 1)[0]
+    named = [event for event in found if "process" in event]
+    for event in found:
+        pod, process = event.get("kubernetes", {}).get("pod", {}), event.get("process", {})
+        line = process.get("command_line", "")
+        wanted = client.command_line
+        if client.may_be_gone:
+            wanted += str(event["destination"]["port"])
+        container = (event.get("container", {}).get("name"),
+                     event.get("container", {}).get("image", {}).get("name"))
+        is_right = pod.get("name") == name and (not process or (
+            process.get("name") == client.process and line == wanted and
+            process.get("executable", "").startswith(client.executable) and
+            container == (client.name, image)))
+        says_why = event["podfence"].get("process", {}).get("attribution", "")
+        is_honest = process or container[0] in (None, client.name) and says_why
+        if not is_right or not is_honest:
+            check.check(False, f"{what}: nobody else is blamed", event)
+    check.check(named or client.may_be_gone, f"{what}: {len(named)} of {len(found)} are named",
+                *found[:2])
+    sure = {event["podfence"].get("process", {}).get("attribution") for event in found}
+    print(f"# {what}: attribution {sorted(map(str, sure))}")
 
 
 def start_shipper(world: Cluster) -> None:
@@ -99,6 +189,12 @@ def test(check: tap.Tap) -> None:
         world.agent.start()
         for pod in pods:
             check_process(world, check, pod)
+        address = pods[0].external[0]
+        for name, first in (("several", 7100), ("several-host", 7200)):
+            of = clients(address, first)
+            apply_clients(world, name, name == "several-host", of)
+            for client in of:
+                check_client(world, check, name, client)
         start_shipper(world)
         for pod in pods:
             check_described(world, check, pod)
