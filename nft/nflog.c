@@ -31,6 +31,8 @@
 #include <linux/netfilter/nfnetlink_log.h>
 
 #define DATAGRAM_MAX (256u << 10) /* nlbufsiz is at most 128 KiB (nfnetlink_log.c) */
+#define AHEAD_MAX    (64u << 10)  /* no further one is read once so much waits to be handed out */
+#define READ_MAX     128
 
 /* An answer finds no room in a full receive buffer. Waiting for it empties the buffer. */
 #define TRIES_MAX 3
@@ -47,9 +49,10 @@ struct pf_nflog {
 	uint16_t group;
 	uint32_t request;  /* sequence of the last configuration message */
 	uint32_t expected; /* sequence number the next record should have */
+	uint64_t batches;  /* of datagrams, handed out */
 	struct pf_nflog_counts counts;
 	struct datagram *kept, **kept_end;
-	char *datagram;
+	char *datagrams;
 };
 
 /* One datagram from the kernel, or a negative errno; 0 where somebody else sent it. */
@@ -217,8 +220,8 @@ int pf_nflog_open(const struct pf_nflog_options *options, struct pf_nflog **ret_
 	int r = -ENOMEM;
 
 	if (nflog)
-		nflog->datagram = malloc(DATAGRAM_MAX);
-	if (nflog && nflog->datagram) {
+		nflog->datagrams = malloc(AHEAD_MAX + DATAGRAM_MAX + NLMSG_ALIGNTO);
+	if (nflog && nflog->datagrams) {
 		nflog->group = options->group;
 		nflog->kept_end = &nflog->kept;
 		r = open_socket(nflog, options->socket_buffer);
@@ -241,7 +244,7 @@ struct pf_nflog *pf_nflog_free(struct pf_nflog *nflog)
 		mnl_socket_close(nflog->socket);
 	while (nflog->kept)
 		free(take_kept(nflog));
-	free(nflog->datagram);
+	free(nflog->datagrams);
 	free(nflog);
 	return NULL;
 }
@@ -281,30 +284,71 @@ static unsigned deliver(struct pf_nflog *nflog, const char *bytes, size_t size, 
 			continue;
 		note_sequence(nflog, &record);
 		nflog->counts.received++;
+		record.batch = nflog->batches;
 		n++;
 		fn(&record, userdata);
 	}
 	return n;
 }
 
+/* Datagrams that were read and not handed out yet. */
+struct reading {
+	size_t lengths[READ_MAX];
+	unsigned n;
+	int error; /* of the read that ended it; 0: there may be more */
+};
+
+/* All that is there is read before any of it is handed out, as far as there is room: who hears of one record may
+ * then believe that the others had been sent as well. */
+static void read_ahead(struct pf_nflog *nflog, unsigned limit, struct reading *reading)
+{
+	size_t used = 0;
+
+	*reading = (struct reading){};
+	while (reading->n < limit && reading->n < READ_MAX && used <= AHEAD_MAX) {
+		ssize_t length = receive(nflog, nflog->datagrams + used, DATAGRAM_MAX);
+		if (length < 0) {
+			reading->error = (int)length;
+			return;
+		}
+		reading->lengths[reading->n++] = (size_t)length;
+		used += NLMSG_ALIGN((size_t)length);
+	}
+}
+
+static unsigned deliver_all(struct pf_nflog *nflog, const struct reading *reading, pf_nflog_fn fn,
+			    void *userdata)
+{
+	const char *bytes = nflog->datagrams;
+	unsigned n = 0;
+
+	nflog->batches++;
+	for (unsigned i = 0; i < reading->n; i++) {
+		n += deliver(nflog, bytes, reading->lengths[i], fn, userdata);
+		bytes += NLMSG_ALIGN(reading->lengths[i]);
+	}
+	return n;
+}
+
 int pf_nflog_dispatch(struct pf_nflog *nflog, unsigned limit, pf_nflog_fn fn, void *userdata)
 {
+	struct reading reading = {};
+	struct datagram *kept;
 	unsigned n = 0;
 
 	/* A datagram without a record counts too, so that nobody's flood of them holds us here. */
-	for (unsigned i = 0; i < limit && n < limit; i++) {
-		struct datagram *kept = take_kept(nflog);
+	for (unsigned i = 0; i < limit && n < limit && !reading.error;) {
+		kept = take_kept(nflog);
 		if (kept) {
+			nflog->batches++;
 			n += deliver(nflog, kept->bytes, kept->length, fn, userdata);
 			free(kept);
+			i++;
 			continue;
 		}
-		ssize_t length = receive(nflog, nflog->datagram, DATAGRAM_MAX);
-		if (length == -EAGAIN)
-			break;
-		if (length < 0)
-			return (int)length;
-		n += deliver(nflog, nflog->datagram, (size_t)length, fn, userdata);
+		read_ahead(nflog, limit - i, &reading);
+		n += deliver_all(nflog, &reading, fn, userdata);
+		i += reading.n;
 	}
-	return (int)n;
+	return reading.error && reading.error != -EAGAIN ? reading.error : (int)n;
 }

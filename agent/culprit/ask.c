@@ -12,7 +12,10 @@
  *
  * The loop waits for this, so it is bounded: a look-up ends after DEADLINE_USEC whatever it has found, and all
  * of them together take SHARE of the time at most, with BURST_USEC to spare. What comes beyond is answered
- * without looking. */
+ * without looking.
+ *
+ * Of packets that were all there when one of them is asked for, a socket's are asked for once: whatever was true
+ * of it then is as true of the others. Of later packets it is not, so nothing of that is kept for them. */
 #include "culprit/culprit.h"
 
 #include <errno.h>
@@ -52,6 +55,11 @@ int culprits_new(const struct culprit_options *options, struct culprits **ret_cu
 		culprits_free(culprits);
 		return r;
 	}
+	culprits->places = (struct places){
+		.tree = &culprits->tree,
+		.proc = culprits->reader.proc,
+		.root = culprits->root,
+	};
 	*ret_culprits = culprits;
 	return 0;
 }
@@ -61,6 +69,8 @@ struct culprits *culprits_free(struct culprits *culprits)
 	if (!culprits)
 		return NULL;
 	sock_diags_done(&culprits->diags);
+	places_forget(&culprits->places);
+	processes_forget(&culprits->known);
 	if (culprits->tree.fd >= 0)
 		cgroup_tree_close(&culprits->tree);
 	if (culprits->reader.proc >= 0)
@@ -72,6 +82,8 @@ struct culprits *culprits_free(struct culprits *culprits)
 void culprits_keep(struct culprits *culprits, const uint64_t *netnses, size_t n)
 {
 	sock_diags_keep(&culprits->diags, netnses, n);
+	places_forget(&culprits->places);
+	processes_forget(&culprits->known);
 }
 
 struct culprit_counts culprits_counts(const struct culprits *culprits)
@@ -92,32 +104,91 @@ static bool has_credit(struct culprits *culprits, uint64_t now_usec)
 	return culprits->credit_usec > 0;
 }
 
-const struct culprit *culprits_ask(struct culprits *culprits, const struct culprit_query *query)
+/* Who began after the packet did not send it. */
+static bool began_before(const struct culprit *culprit, const struct culprit_query *query)
 {
+	return culprit->holder == CULPRIT_HOLDER_NONE ||
+	       culprit->first_start_usec <= query->time_usec + CULPRIT_START_SLACK_USEC;
+}
+
+/* The answer to an earlier question of the same batch, where it holds for this packet too; NULL: there is none.
+ * Everything it rests on was looked at when this packet had been sent. */
+static const struct culprit *answer_again(struct culprits *culprits,
+					  const struct culprit_query *query)
+{
+	for (size_t i = 0; query->batch && i < ANSWERS_MAX; i++) {
+		struct answer *answer = &culprits->answers[i];
+		struct look look = {
+			.culprits = culprits,
+			.query = query,
+			.culprit = &answer->culprit,
+		};
+		if (answer->batch != query->batch || answer->netns != query->netns ||
+		    answer->endpoint_path != query->endpoint_path ||
+		    answer->device != query->device ||
+		    answer->protocol != query->packet->protocol || query->packet->fragment_offset ||
+		    query->packet->is_truncated || !began_before(&answer->culprit, query) ||
+		    !look_is_from(&look, &answer->socket))
+			continue;
+		look_at_socket(&look, &answer->socket);
+		return &answer->culprit;
+	}
+	return NULL;
+}
+
+static void remember(const struct look *look, struct answer *answer)
+{
+	const struct culprit_query *query = look->query;
+
+	answer->batch = query->batch;
+	answer->netns = query->netns;
+	answer->endpoint_path = query->endpoint_path;
+	answer->device = query->device;
+	answer->protocol = query->packet->protocol;
+	answer->socket = look->sockets[0];
+}
+
+static const struct culprit *ask(struct culprits *culprits, const struct culprit_query *query)
+{
+	struct answer *answer = &culprits->answers[culprits->next_answer];
 	struct look look = {
 		.culprits = culprits,
 		.query = query,
-		.culprit = &culprits->culprit,
+		.culprit = &answer->culprit,
 		.begun_usec = clock_usec(CLOCK_MONOTONIC),
 	};
 
-	culprits->culprit = (struct culprit){
+	culprits->next_answer = (culprits->next_answer + 1) % ANSWERS_MAX;
+	answer->batch = 0;
+	answer->culprit = (struct culprit){
 		.why = "",
 		.container = {.kind = CGROUP_OTHER, .runtime = ""},
 		.has_user = query->has_user,
 		.user = query->user,
 	};
-	culprits->counts.asked++;
 	if (!has_credit(culprits, look.begun_usec)) {
 		culprits->counts.skipped++;
 		look_give_up(&look, "too many look-ups at once");
 		return look.culprit;
 	}
 	look_find_sockets(&look);
+	bool is_for_others = look.is_alone && look.n_sockets == 1;
 	if (look.n_sockets)
 		look_find_process(&look);
-	culprits->counts.named += look.culprit->holder != CULPRIT_HOLDER_NONE;
-	uint64_t spent = clock_usec(CLOCK_MONOTONIC) - look.begun_usec;
-	culprits->credit_usec -= (int64_t)spent;
+	if (is_for_others)
+		remember(&look, answer);
+	culprits->credit_usec -= (int64_t)(clock_usec(CLOCK_MONOTONIC) - look.begun_usec);
 	return look.culprit;
+}
+
+const struct culprit *culprits_ask(struct culprits *culprits, const struct culprit_query *query)
+{
+	const struct culprit *culprit = answer_again(culprits, query);
+
+	culprits->counts.asked++;
+	culprits->counts.again += culprit != NULL;
+	if (!culprit)
+		culprit = ask(culprits, query);
+	culprits->counts.named += culprit->holder != CULPRIT_HOLDER_NONE;
+	return culprit;
 }

@@ -13,6 +13,9 @@
 #include "culprit/process.h"
 #include "node/cgroup_path.h"
 
+/* Of the clocks; a start is told up to a tick early, never late. */
+#define CULPRIT_START_SLACK_USEC 2000u
+
 /* Which process and container sent a packet: asked of the kernel while the socket is still there. */
 
 enum culprit_socket {
@@ -37,6 +40,8 @@ struct culprit {
 	const char *why; /* what is missing and why; "": nothing; static text */
 	struct process_facts process;
 	size_t n_holders;
+	uint64_t
+		first_start_usec; /* CLOCK_REALTIME when the process began, of several the one looked at first */
 	bool has_user; /* of the socket */
 	uint32_t user;
 	/* Whom its socket is connected to, where that is not the packet's destination; family 0: nobody else.
@@ -70,6 +75,9 @@ struct culprit_query {
 	bool has_user;		   /* of the socket, where the kernel told */
 	uint32_t user;
 	uint64_t time_usec; /* CLOCK_REALTIME of the packet; who started later did not send it */
+	/* Packets of one batch had all been sent when the first question about one of them is asked; 0: nothing is
+	 * known of others. What is found for one holds for those by the same socket, so they are not asked for again. */
+	uint64_t batch;
 };
 
 struct gate;
@@ -83,6 +91,7 @@ struct culprit_options {
 struct culprit_counts {
 	uint64_t asked;
 	uint64_t named;	  /* a process */
+	uint64_t again;	  /* answered by the answer to another of the batch */
 	uint64_t skipped; /* there was no time for them */
 };
 

@@ -6,6 +6,7 @@
 
 #include "culprit/culprit.h"
 #include "culprit/holder.h"
+#include "culprit/place.h"
 #include "culprit/sock_diag.h"
 #include "culprit/socket.h"
 #include "node/cgroup_tree.h"
@@ -15,6 +16,18 @@
 #define SOCKETS_MAX 64
 #define PIDS_MAX    1024
 #define TABLE_MAX   65536
+#define ANSWERS_MAX 4
+
+/* What was found, and for whom it holds. */
+struct answer {
+	uint64_t batch; /* 0: for nobody else */
+	uint64_t netns;
+	const char *endpoint_path; /* of the question; compared, not read */
+	uint32_t device;
+	uint8_t protocol;
+	struct socket_facts socket;
+	struct culprit culprit;
+};
 
 struct culprits {
 	struct process_reader reader;
@@ -25,8 +38,10 @@ struct culprits {
 	struct culprit_counts counts;
 	int64_t credit_usec;
 	uint64_t credited_usec; /* CLOCK_MONOTONIC */
-	struct culprit culprit;
-	struct process_facts other;
+	struct answer answers[ANSWERS_MAX];
+	size_t next_answer;
+	struct places places;
+	struct known_processes known;
 	pid_t pids[PIDS_MAX];
 	char table[TABLE_MAX + 1];
 };
@@ -39,6 +54,7 @@ struct look {
 	struct culprit *culprit;
 	struct socket_facts sockets[SOCKETS_MAX];
 	size_t n_sockets;
+	bool is_alone; /* no other socket of the protocol is bound to the port, whoever is sent to */
 	uint64_t begun_usec;
 };
 
@@ -47,6 +63,10 @@ void look_give_up(struct look *look, const char *why);
 
 /* look_socket.c: sets culprit.socket; the sockets that can have sent it are `sockets`. */
 void look_find_sockets(struct look *look);
+
+/* Whether the packet can be this socket's; and the same as above where it is, and no other has its port. */
+bool look_is_from(struct look *look, const struct socket_facts *socket);
+void look_at_socket(struct look *look, const struct socket_facts *socket);
 
 /* look_process.c: of one socket its process, of several what they have in common. */
 void look_find_process(struct look *look);

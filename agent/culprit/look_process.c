@@ -6,17 +6,13 @@
 #include "culprit/look.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 
-#define DEADLINE_USEC	 3000u
-#define ENOUGH_USEC	 600u
-#define CGROUPS_MAX	 64    /* of an endpoint, where all of them are looked at */
-#define START_SLACK_USEC 2000u /* of the clocks; a start is told up to a tick early, never late */
+#define DEADLINE_USEC 3000u
+#define ENOUGH_USEC   600u
+#define CGROUPS_MAX   64 /* of an endpoint, where all of them are looked at */
 
 static bool is_below(const char *path, const char *endpoint)
 {
@@ -25,97 +21,78 @@ static bool is_below(const char *path, const char *endpoint)
 	return n && !strncmp(path, endpoint, n) && (path[n] == '\0' || path[n] == '/');
 }
 
-/* Below the root of the tree; "": that itself, or what cannot be seen from there. */
-static void cgroup_path(const struct culprits *culprits, int directory, char path[static PATH_MAX])
-{
-	size_t root = strlen(culprits->root);
-	char name[48];
-
-	snprintf(name, sizeof(name), "self/fd/%d", directory);
-	ssize_t n = readlinkat(culprits->reader.proc, name, path, PATH_MAX - 1);
-	path[n < 0 ? 0 : n] = '\0';
-	if (n < 0 || strncmp(path, culprits->root, root) != 0 || path[root] != '/')
-		path[0] = '\0';
-	else
-		memmove(path, path + root + 1, (size_t)n - root);
-}
-
 /* Processes to look at: those of the cgroup that made the socket stand last, where the search begins. */
 struct candidates {
 	pid_t *pids;
 	size_t n, n_others;
-	uint64_t own;	 /* this cgroup; 0: not known */
-	unsigned budget; /* cgroups that may be looked into */
+	uint64_t own; /* this cgroup; 0: not known */
 	bool is_cut;
 };
 
-static void add_processes(struct candidates *candidates, int directory)
+/* -ENODEV: the cgroup is gone. */
+static int add_processes(struct candidates *candidates, const struct place *place)
 {
 	size_t room = PIDS_MAX - candidates->n, n;
+	int r = place_processes(place, candidates->pids + candidates->n, room, &n);
 
-	if (cgroup_processes(directory, candidates->pids + candidates->n, room, &n) < 0)
-		return;
+	if (r < 0)
+		return r;
 	candidates->n += n;
 	candidates->is_cut |= n == room;
+	return 0;
 }
 
-/* A cgroup and what stands below it, `own` left out. */
-static void add_tree(struct candidates *candidates, int directory, uint64_t id)
+/* Of the endpoint's cgroups, the one that made the socket left out. False: one of them is gone by now. */
+static bool add_cgroups(struct candidates *candidates, struct look *look, const uint64_t *ids,
+			size_t n)
 {
-	struct cgroup_child *children;
-	size_t n;
-	bool is_cut;
+	const struct place *place;
+	int r = 0;
 
-	if (id != candidates->own)
-		add_processes(candidates, directory);
-	if (cgroup_children(directory, CGROUPS_MAX, &children, &n, &is_cut) < 0)
-		return;
-	candidates->is_cut |= is_cut;
-	for (size_t i = 0; i < n; i++) {
-		if (!candidates->budget) {
-			candidates->is_cut = true;
-			break;
-		}
-		candidates->budget--;
-		int fd = cgroup_open(directory, children[i].name);
-		if (fd < 0)
+	candidates->n = 0;
+	for (size_t i = 0; i < n && r != -ENODEV; i++) {
+		if (ids[i] == candidates->own)
 			continue;
-		add_tree(candidates, fd, children[i].id);
-		close(fd);
+		r = places_get(&look->culprits->places, ids[i], &place);
+		if (r == 0)
+			r = add_processes(candidates, place);
+		else
+			r = -ENODEV;
 	}
-	cgroup_children_free(children, n);
+	return r != -ENODEV;
 }
 
-static void add_endpoint(struct candidates *candidates, const struct look *look)
+/* What is remembered of it may be of a cgroup that was there before; what was just read is not. */
+static void add_endpoint(struct candidates *candidates, struct look *look)
 {
-	uint64_t id;
+	struct places *places = &look->culprits->places;
+	const char *path = look->query->endpoint_path;
+	uint64_t ids[CGROUPS_MAX];
+	bool is_cut;
+	size_t n;
 
-	if (!look->query->endpoint_path[0])
-		return;
-	int fd = openat(look->culprits->tree.fd, look->query->endpoint_path,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return;
-	if (cgroup_id(fd, &id) == 0)
-		add_tree(candidates, fd, id);
-	close(fd);
+	for (unsigned i = 0; i < 2 && path[0]; i++) {
+		if (places_below(places, path, ids, CGROUPS_MAX, &n, &is_cut) < 0)
+			return;
+		candidates->is_cut |= is_cut;
+		if (add_cgroups(candidates, look, ids, n))
+			return;
+		places_mistrust(places, path);
+	}
 }
 
 /* Who made the socket: his container, and whether he belongs to the endpoint. */
 static void add_own(struct candidates *candidates, struct look *look)
 {
-	char path[PATH_MAX];
-	int fd = candidates->own ? cgroup_open_id(&look->culprits->tree, candidates->own) : -1;
+	const struct place *place;
 
 	candidates->n_others = candidates->n;
-	if (fd < 0)
+	if (!candidates->own || places_get(&look->culprits->places, candidates->own, &place) < 0)
 		return;
-	cgroup_path(look->culprits, fd, path);
-	culprit_container(path, &look->culprit->container);
+	look->culprit->container = place->container;
 	look->culprit->is_outside = look->query->endpoint_path[0] &&
-				    !is_below(path, look->query->endpoint_path);
-	add_processes(candidates, fd);
-	close(fd);
+				    !is_below(place->path, look->query->endpoint_path);
+	(void)add_processes(candidates, place); /* gone: nobody is in it any more */
 }
 
 static bool is_own(const struct candidates *candidates, pid_t pid)
@@ -143,41 +120,14 @@ static void find_holders(struct look *look, const struct candidates *candidates,
 	ret_holders->are_all = ret_holders->are_all && !candidates->is_cut;
 }
 
-/* "0::/path" of /proc/PID/cgroup; "" where there is none. */
-static void process_cgroup(int directory, char path[static PATH_MAX])
+/* Facts of a process that has the socket open. -ESTALE: it began after the packet. */
+static int read_holder(const struct look *look, pid_t pid, const struct known_process **ret_process)
 {
-	char text[PATH_MAX];
-	int fd = openat(directory, "cgroup", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *line = text;
+	struct culprits *culprits = look->culprits;
+	int r = process_known(&culprits->known, &culprits->reader, pid, ret_process);
 
-	if (fd >= 0)
-		close(fd);
-	text[n < 0 ? 0 : n] = '\0';
-	path[0] = '\0';
-	while (line && strncmp(line, "0::/", 4) != 0) {
-		line = strchr(line, '\n');
-		line += line != NULL;
-	}
-	if (line)
-		snprintf(path, PATH_MAX, "%.*s", (int)strcspn(line + 4, "\n"), line + 4);
-}
-
-/* Facts of a process that has the socket open; its cgroup's path too. */
-static int read_holder(const struct look *look, pid_t pid, struct process_facts *facts,
-		       char path[static PATH_MAX])
-{
-	char name[16];
-
-	snprintf(name, sizeof(name), "%d", (int)pid);
-	int directory = openat(look->culprits->reader.proc, name,
-			       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory < 0)
-		return -ESRCH;
-	int r = process_read(&look->culprits->reader, directory, pid, facts);
-	process_cgroup(directory, path);
-	close(directory);
-	if (r == 0 && facts->start_usec > look->query->time_usec + START_SLACK_USEC)
+	if (r == 0 &&
+	    (*ret_process)->facts.start_usec > look->query->time_usec + CULPRIT_START_SLACK_USEC)
 		r = -ESTALE;
 	return r;
 }
@@ -186,14 +136,13 @@ static int read_holder(const struct look *look, pid_t pid, struct process_facts 
 static void take_shared(struct look *look, const struct candidates *candidates,
 			const struct holders *holders)
 {
-	struct culprits *culprits = look->culprits;
+	const struct known_process *other;
 	bool are_makers = is_own(candidates, holders->pids[0]);
-	char path[PATH_MAX];
 
 	for (size_t i = 1; i < holders->n && i < HOLDERS_MAX; i++) {
 		are_makers = are_makers && is_own(candidates, holders->pids[i]);
-		if (read_holder(look, holders->pids[i], &culprits->other, path) == 0)
-			culprit_common(&look->culprit->process, &culprits->other);
+		if (read_holder(look, holders->pids[i], &other) == 0)
+			culprit_common(&look->culprit->process, &other->facts);
 	}
 	look->culprit->holder = CULPRIT_HOLDER_SHARED;
 	look->culprit->process.pid = 0;
@@ -216,21 +165,22 @@ static void take_process(struct look *look, const struct candidates *candidates,
 			 const struct holders *holders)
 {
 	struct culprit *culprit = look->culprit;
-	char path[PATH_MAX];
-	int r = read_holder(look, holders->pids[0], &culprit->process, path);
+	const struct known_process *process;
+	int r = read_holder(look, holders->pids[0], &process);
 
 	if (r < 0) {
-		culprit->process = (struct process_facts){};
 		look_give_up(look, r == -ESTALE ? "the port is another process's by now"
 						: "it has ended meanwhile");
 		return;
 	}
+	culprit->process = process->facts;
+	culprit->first_start_usec = process->facts.start_usec;
 	culprit->n_holders = holders->n;
 	culprit->holder = holders->are_all ? CULPRIT_HOLDER_SOLE : CULPRIT_HOLDER_FIRST;
 	if (holders->n > 1)
 		take_shared(look, candidates, holders);
 	else
-		take_place(look, path, is_own(candidates, holders->pids[0]));
+		take_place(look, process->cgroup, is_own(candidates, holders->pids[0]));
 }
 
 static void find_process(struct look *look)
@@ -239,7 +189,6 @@ static void find_process(struct look *look)
 	struct candidates candidates = {
 		.pids = look->culprits->pids,
 		.own = socket->has_cgroup ? socket->cgroup : 0,
-		.budget = CGROUPS_MAX,
 	};
 	struct holders holders;
 
@@ -264,6 +213,7 @@ static void take_common(struct look *look)
 {
 	const struct socket_facts *first = &look->sockets[0];
 	bool is_one_user = true, is_one_cgroup = first->has_cgroup;
+	const struct place *place;
 
 	for (size_t i = 1; i < look->n_sockets; i++) {
 		is_one_user = is_one_user && look->sockets[i].uid == first->uid;
@@ -272,13 +222,9 @@ static void take_common(struct look *look)
 	}
 	look->culprit->has_user = is_one_user;
 	look->culprit->user = first->uid;
-	int fd = is_one_cgroup ? cgroup_open_id(&look->culprits->tree, first->cgroup) : -1;
-	if (fd >= 0) {
-		char path[PATH_MAX];
-		cgroup_path(look->culprits, fd, path);
-		culprit_container(path, &look->culprit->container);
-		close(fd);
-	}
+	if (is_one_cgroup && look->n_sockets > 1 &&
+	    places_get(&look->culprits->places, first->cgroup, &place) == 0)
+		look->culprit->container = place->container;
 }
 
 void look_find_process(struct look *look)

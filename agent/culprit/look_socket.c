@@ -46,6 +46,10 @@ static void wanted_make(struct look *look)
 		.has_uid = query->has_user,
 		.uid = query->user,
 	};
+	if (is_echo(packet)) {
+		look->wanted.local_port = packet->icmp_id;
+		look->wanted.remote_port = 0;
+	}
 }
 
 static const char *sock_diag_failed(struct look *look, int r)
@@ -93,6 +97,7 @@ static void find_listed(struct look *look, struct sock_diag *diag, uint32_t stat
 		look_give_up(look, "too many sockets share the port");
 	else
 		choose(look, n);
+	look->is_alone = n == 1 && look->wanted.protocol != IPPROTO_TCP;
 }
 
 /* Those that can have sent it: a SYN only who is connecting. */
@@ -186,8 +191,6 @@ static void find_ping(struct look *look)
 
 	if (!is_echo(packet))
 		return;
-	look->wanted.local_port = packet->icmp_id;
-	look->wanted.remote_port = 0;
 	read_table(look, packet->ethertype == ETHERTYPE_IPV4 ? "icmp" : "icmp6");
 	size_t n = table_sockets(look, 0, is_ping);
 	if (!n)
@@ -195,6 +198,7 @@ static void find_ping(struct look *look)
 	choose(look, n);
 	if (look->n_sockets == 1) /* nobody else can have the identifier */
 		look->culprit->socket = CULPRIT_SOCKET_EXACT;
+	look->is_alone = n == 1 && look->n_sockets == 1;
 }
 
 /* A packet socket sends what it likes too; what leaves the node by one meets no rule. */
@@ -262,4 +266,20 @@ void look_find_sockets(struct look *look)
 		find_stream(look, diag);
 	else
 		find_listed(look, diag, SOCK_DIAG_ALL);
+}
+
+bool look_is_from(struct look *look, const struct socket_facts *socket)
+{
+	wanted_make(look);
+	return socket_match(&look->wanted, socket) != SOCKET_MATCH_NONE;
+}
+
+void look_at_socket(struct look *look, const struct socket_facts *socket)
+{
+	look->culprit->peer = (struct pf_address){};
+	look->culprit->peer_port = 0;
+	look->sockets[0] = *socket;
+	choose(look, 1);
+	if (is_echo(look->query->packet))
+		look->culprit->socket = CULPRIT_SOCKET_EXACT;
 }

@@ -63,6 +63,28 @@ int process_stat_parse(const char *text, size_t length, struct process_facts *fa
 	return 0;
 }
 
+void process_image_parse(const char *text, size_t length, struct process_image *ret_image)
+{
+	const char *close = memrchr(text, ')', length), *at = close, *end = text + length;
+	struct process_facts facts = {};
+	struct process_image image = {};
+
+	*ret_image = image;
+	if (!close || process_stat_parse(text, length, &facts) < 0)
+		return;
+	/* Fields 28, 48 and 49; 0 where we may not know. */
+	if (!skip_fields(&at, end, 26) || !read_number(&at, end, &image.stack) || !image.stack)
+		return;
+	if (!skip_fields(&at, end, 20) || !read_number(&at, end, &image.arguments_begin))
+		return;
+	if (!skip_fields(&at, end, 1) || !read_number(&at, end, &image.arguments_end))
+		return;
+	image.start_ticks = facts.start_ticks;
+	image.parent = (uint64_t)facts.parent;
+	memcpy(image.name, facts.name, strlen(facts.name));
+	*ret_image = image;
+}
+
 /* "Uid:\treal\teffective\tsaved\tfile system" on a line of its own; a name cannot hold a newline there. */
 int process_status_parse(const char *text, size_t length, struct process_facts *facts)
 {

@@ -33,9 +33,18 @@ struct process_facts {
 	uint64_t start_usec;  /* CLOCK_REALTIME */
 };
 
+/* What tells a process, and the program it runs, from another: with the next execve() its stack lies elsewhere. All
+ * zero: it cannot be told. */
+struct process_image {
+	uint64_t start_ticks, parent, stack, arguments_begin, arguments_end;
+	char name[PROCESS_NAME_MAX];
+};
+
 /* The same of /proc/PID/stat alone: name, parent, start_ticks. Pure; the name may hold anything, blanks and
  * parentheses too. 0, -EINVAL. */
 PF_MUST_CHECK int process_stat_parse(const char *text, size_t length, struct process_facts *facts);
+/* /proc/PID/stat too: see above. Pure. */
+void process_image_parse(const char *text, size_t length, struct process_image *ret_image);
 /* /proc/PID/status: the effective user. Pure. 0, -EINVAL. */
 PF_MUST_CHECK int process_status_parse(const char *text, size_t length,
 				       struct process_facts *facts);
@@ -57,3 +66,26 @@ struct process_reader {
 };
 PF_MUST_CHECK int process_read(struct process_reader *reader, int directory, pid_t pid,
 			       struct process_facts *ret_facts);
+
+/* process_known.c: processes that were read before, through descriptors of theirs that go on meaning them. */
+#define PROCESSES_KNOWN_MAX 8
+
+struct known_process {
+	pid_t pid; /* 0: free */
+	int directory, stat;
+	uint64_t used, read_usec; /* CLOCK_MONOTONIC */
+	struct process_image image;
+	struct process_facts facts;
+	char cgroup[4096]; /* PATH_MAX; below the root; "": not known */
+};
+
+struct known_processes {
+	struct known_process kept[PROCESSES_KNOWN_MAX];
+	uint64_t uses;
+};
+
+/* Its facts: read anew where it is another process, runs another program by now, or a second has passed. Borrowed until
+ * the next call. -ESRCH: it has ended. */
+PF_MUST_CHECK int process_known(struct known_processes *known, struct process_reader *reader,
+				pid_t pid, const struct known_process **ret_process);
+void processes_forget(struct known_processes *known);

@@ -99,6 +99,7 @@ const struct culprit *culprit_of(struct daemon *daemon, const struct snapshot *s
 		.has_user = event->record->has_uid,
 		.user = event->record->uid,
 		.time_usec = event->time_usec,
+		.batch = event->record->batch,
 	};
 
 	if (!daemon->culprits || !snapshot || !is_ip || rule_facts(event->meaning.rule)->is_inbound)

@@ -280,25 +280,46 @@ void cgroup_children_free(struct cgroup_child *children, size_t n)
 	free(children);
 }
 
-int cgroup_processes(int directory, pid_t *pids, size_t capacity, size_t *ret_n)
+int cgroup_processes_open(int directory)
 {
-	char text[4096];
-	size_t n = 0;
 	int fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	if (fd < 0)
-		return -errno;
-	ssize_t length = read(fd, text, sizeof(text) - 1);
-	int r = length < 0 ? -errno : 0;
-	close(fd);
-	if (r < 0)
-		return r;
-	text[length] = '\0';
-	for (char *line = text, *end; n < capacity && (end = strchr(line, '\n')); line = end + 1) {
-		long pid = strtol(line, NULL, 10);
-		if (pid > 0)
-			pids[n++] = (pid_t)pid;
+	return fd < 0 ? -errno : fd;
+}
+
+/* The kernel hands out whole lines. */
+int cgroup_processes_read(int file, pid_t *pids, size_t capacity, size_t *ret_n)
+{
+	char text[4096];
+	off_t at = 0;
+	size_t n = 0;
+
+	while (n < capacity) {
+		ssize_t length = pread(file, text, sizeof(text) - 1, at);
+		if (length < 0)
+			return -errno;
+		if (!length)
+			break;
+		text[length] = '\0';
+		at += length;
+		for (char *line = text, *end; n < capacity && (end = strchr(line, '\n'));
+		     line = end + 1) {
+			long pid = strtol(line, NULL, 10);
+			if (pid > 0)
+				pids[n++] = (pid_t)pid;
+		}
 	}
 	*ret_n = n;
 	return 0;
+}
+
+int cgroup_processes(int directory, pid_t *pids, size_t capacity, size_t *ret_n)
+{
+	int file = cgroup_processes_open(directory);
+
+	if (file < 0)
+		return file;
+	int r = cgroup_processes_read(file, pids, capacity, ret_n);
+	close(file);
+	return r;
 }

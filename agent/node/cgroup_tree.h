@@ -48,3 +48,6 @@ void cgroup_children_free(struct cgroup_child *children, size_t n);
  * namespaces (the kernel says 0) are left out. -ENODEV and -ENOENT: it vanished; -EOPNOTSUPP: a
  * threaded cgroup has no processes of its own. */
 PF_MUST_CHECK int cgroup_processes(int directory, pid_t *pids, size_t capacity, size_t *ret_n);
+/* The same from a descriptor of its cgroup.procs, which may be read again and again. */
+PF_MUST_CHECK int cgroup_processes_open(int directory);
+PF_MUST_CHECK int cgroup_processes_read(int file, pid_t *pids, size_t capacity, size_t *ret_n);

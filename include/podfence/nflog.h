@@ -27,6 +27,8 @@ struct pf_nflog_record {
 	uint64_t timestamp_usec; /* CLOCK_REALTIME; absent at OUTPUT and behind, or where absurd */
 	uint8_t source_mac[8];
 	uint8_t source_mac_length;
+	/* Records with the same number had all been sent before the first of them was handed out; 0: not known. */
+	uint64_t batch;
 	const uint8_t
 		*payload; /* begins with the network header; at egress with that of the frame */
 	size_t payload_length;
@@ -78,7 +80,7 @@ int pf_nflog_fd(const struct pf_nflog *nflog);
 typedef void (*pf_nflog_fn)(const struct pf_nflog_record *record, void *userdata);
 
 /* Reads what is there, without waiting, until at least `limit` records were handed to fn, `limit`
- * datagrams were read or nothing is left; a datagram that was begun is finished (a few hundred
+ * datagrams were read or nothing is left; what was read is handed out (some hundred
  * records). The record and its payload live during the call only. Number of records handed out, or
  * a negative errno; an overrun (ENOBUFS) is counted, not an error. */
 PF_MUST_CHECK int pf_nflog_dispatch(struct pf_nflog *nflog, unsigned limit, pf_nflog_fn fn,

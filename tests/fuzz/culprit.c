@@ -42,6 +42,9 @@ static void parse_process(const char *text, size_t length)
 	if (!process_stat_parse(text, length, &facts))
 		require(facts.has_start && facts.parent >= 0 &&
 			memchr(facts.name, 0, sizeof(facts.name)));
+	struct process_image image;
+	process_image_parse(text, length, &image);
+	require(!image.stack || memchr(image.name, 0, sizeof(image.name)));
 	if (!process_status_parse(text, length, &facts))
 		require(facts.has_user);
 	(void)process_socket_inode(text, length);

@@ -26,7 +26,23 @@ from pods import Pod
 from worker import NOBODY, Worker
 
 N_SHORT = 200
+N_TURNS = 20
+N_BURST = 300
 CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 100)"
+# Sends, and after a line sends by the same socket as another program.
+CHANGING = """import contextlib, os, socket, sys
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+with contextlib.suppress(PermissionError):
+    one.sendto(b"x", (sys.argv[1], int(sys.argv[2])))
+sys.stdin.readline()
+os.set_inheritable(one.fileno(), True)
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[4], sys.argv[1], sys.argv[3],
+                          str(one.fileno())])"""
+CHANGED = """import contextlib, socket, sys, time
+one = socket.socket(fileno=int(sys.argv[3]))
+with contextlib.suppress(PermissionError):
+    one.sendto(b"x", (sys.argv[1], int(sys.argv[2])))
+time.sleep(100)"""
 ATTRIBUTION = "podfence.process.attribution"
 ports = itertools.count(20001)
 
@@ -215,6 +231,62 @@ def ambiguous(check: tap.Tap, agent: Agent, pod: Pod) -> None:
     pod.call(sender.close, "a")
 
 
+def take_turns(check: tap.Tap, agent: Agent, pod: Pod) -> None:
+    """Two processes that have the same local port within milliseconds of each other: what was
+    found of the one is not said of the other."""
+    other, wrong, named = pod.another_worker(), [], 0
+    for _ in range(N_TURNS):
+        for worker in (pod.worker, other):
+            port = next(ports)
+            pid = worker.call(sender.udp_bound, "turn", EXTERNAL[4], port, 5355)
+            event = drop(agent, port, pod)
+            worker.call(sender.close, "turn")
+            found = field(event or {}, "process.pid")
+            named += found == pid
+            if found not in (None, pid):
+                wrong.append((found, pid, field(event or {}, ATTRIBUTION)))
+    check.equal(wrong, [], f"{pod.name} of two that take turns at a port none is taken for the "
+                           "other")
+    check.check(named, f"{pod.name} taking turns: {named} of {2 * N_TURNS} are named")
+    other.stop()
+
+
+def at_once(check: tap.Tap, agent: Agent, pod: Pod) -> None:
+    """A burst of one process, so that messages come many at a time, among packets of another."""
+    other, expected = pod.another_worker(), {}
+    for _ in range(3):
+        port = next(ports)
+        expected[port] = other.call(sender.udp_bound, "one", EXTERNAL[4], port)
+        first = [next(ports) for _ in range(N_BURST)][0]
+        pid = pod.call(sender.burst, "burst", EXTERNAL[4], first, N_BURST)
+        expected |= {one: pid for one in range(first, first + N_BURST)}
+    wait_until(lambda: {field(one, "destination.port") for one in agent.events()} >= set(expected),
+               "an event of each packet of the bursts")
+    found = {field(one, "destination.port"): field(one, "process.pid")
+             for one in reversed(agent.events()) if field(one, "destination.port") in expected}
+    wrong = {port: one for port, one in found.items() if one not in (None, expected[port])}
+    check.equal(wrong, {}, f"{pod.name} a burst: nobody is taken for another")
+    check.check(pid in found.values(), f"{pod.name} a burst: its process is named")
+    print("#", collections.Counter(found.values()))
+    other.stop()
+    pod.call(sender.close, "burst")
+
+
+def becomes_another(check: tap.Tap, agent: Agent, pod: Pod) -> None:
+    """A process that has just been read executes another program."""
+    first, second = next(ports), next(ports)
+    pid = pod.call(sender.run, sys.executable, "-c", CHANGING, EXTERNAL[4], str(first),
+                   str(second), CHANGED)
+    event = drop(agent, first, pod)
+    check_process(check, event, pid, "main", BY_PORT, f"{pod.name} before execve")
+    pod.call(sender.go_on)
+    event = drop(agent, second, pod)
+    check_process(check, event, pid, "main", BY_PORT, f"{pod.name} after execve")
+    check.equal((field(event or {}, "process.args") or [])[3:5], [EXTERNAL[4], str(second)],
+                f"{pod.name} after execve: the arguments are the new program's")
+    pod.call(sender.end_programs)
+
+
 def programs(check: tap.Tap, agent: Agent, pod: Pod) -> None:
     """What they are: command, arguments, user, parent."""
     busybox = shutil.which("busybox")
@@ -321,6 +393,8 @@ def configured(check: tap.Tap, agent: Agent, pod: Pod) -> None:
                                 ({"lookup": "off"}, None)):
         agent.configure(process={"lookup": "on", "argumentBytes": 1024} | settings)
         agent.reread()
+        if "lookup" not in settings:
+            meet(agent, pod)
         port = next(ports)
         pid = pod.call(sender.run, sys.executable, "-c", CONNECT, EXTERNAL[4], str(port), secret)
         event = drop(agent, port, pod) or {}
@@ -346,7 +420,7 @@ def run(check: tap.Tap) -> None:
             with netns.inside(pod.netns):
                 netns.sysctl(net__ipv4__ping_group_range="0 2147483647")
         sidecar = two.sidecar_worker(lab.cgroups)
-        agent = lab.agent()
+        agent = lab.agent(ledger={"newFlows": 10000})
         agent.start()
         agent.wait_endpoints(4)
         routed, _, host, _ = lab.pods
@@ -361,6 +435,9 @@ def run(check: tap.Tap) -> None:
             inherited(check, agent, pod)
             translated(check, agent, pod)
             ambiguous(check, agent, pod)
+            take_turns(check, agent, pod)
+            at_once(check, agent, pod)
+            becomes_another(check, agent, pod)
             programs(check, agent, pod)
             users(check, agent, pod)
             short_lived(check, agent, pod)

@@ -151,6 +151,23 @@ def run(*command: str) -> int:
     return children[-1].pid
 
 
+def go_on() -> None:
+    """A line to the program that was begun last."""
+    pipe = children[-1].stdin
+    assert pipe
+    pipe.write(b"\n")
+    pipe.flush()
+
+
+def burst(name: str, address: str, first_port: int, n: int) -> int:
+    """To so many ports at once."""
+    datagram = socket.socket(family_of(address), socket.SOCK_DGRAM)
+    for port in range(first_port, first_port + n):
+        attempt(datagram.sendto, b"podfence", (address, port))
+    sockets[name] = datagram
+    return os.getpid()
+
+
 def end_programs() -> None:
     while children:
         one = children.pop()

@@ -282,6 +282,34 @@ static void stats_are_parsed(void **state)
 	}
 }
 
+/* Fields 3 to 52 as the kernel writes them; those that are asked for have their own number. */
+static void images_are_told_apart(void **state)
+{
+	static const char rest[] =
+		"S 4 17 17 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 112233 23 24 25 26 27 28 29 30 "
+		"31 32 33 34 35 36 37 38 39 40 41 42 43 44 45 46 47 48 49 50 51 52\n";
+	struct process_image image, none = {};
+	char text[512];
+
+	snprintf(text, sizeof(text), "17 (a) (b) %s", rest);
+	process_image_parse(text, strlen(text), &image);
+	assert_int_equal(image.start_ticks, 112233);
+	assert_int_equal(image.parent, 4);
+	assert_int_equal(image.stack, 28);
+	assert_int_equal(image.arguments_begin, 48);
+	assert_int_equal(image.arguments_end, 49);
+	assert_string_equal(image.name, "a) (b");
+	size_t needed = (size_t)(strstr(text, "49") - text) + 2;
+	for (size_t n = 0; n < needed - 1; n++) { /* cut, so nothing is known */
+		process_image_parse(text, n, &image);
+		assert_memory_equal(&image, &none, sizeof(image));
+	}
+	snprintf(text, sizeof(text), "17 (a) %s", rest);
+	memcpy(strstr(text, " 28 "), " 00 ", 4); /* of a process we may not look into */
+	process_image_parse(text, strlen(text), &image);
+	assert_memory_equal(&image, &none, sizeof(image));
+}
+
 static void users_are_parsed(void **state)
 {
 	static const char good[] =
@@ -430,6 +458,7 @@ int main(void)
 		cmocka_unit_test(sockets_match),
 		cmocka_unit_test(the_best_are_chosen),
 		cmocka_unit_test(stats_are_parsed),
+		cmocka_unit_test(images_are_told_apart),
 		cmocka_unit_test(users_are_parsed),
 		cmocka_unit_test(arguments_are_cut),
 		cmocka_unit_test(links_are_parsed),
