@@ -338,6 +338,7 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	backstop_open(daemon);
+	strays_open(daemon);
 	daemon->must_read_pods = true;
 	daemon->policies.must_read = true;
 	daemon->must_derive = true;
@@ -383,6 +384,7 @@ static void stop(struct daemon *daemon)
 	history_done(&daemon->history);
 	snapshot_free(daemon->snapshot);
 	network_list_free(daemon->networks);
+	strays_close(daemon);
 	detours_done(&daemon->detours);
 	pod_list_free(daemon->pods);
 	fence_free(daemon->fence);

@@ -171,7 +171,9 @@ struct daemon {
 	struct backstop backstop;
 	struct detours detours;
 	uint64_t detours_version; /* of the configuration they were judged by; 0: none */
-	bool were_detours_hidden, was_tcx_hidden;
+	bool were_detours_hidden, was_tcx_hidden, were_strays_hidden;
+	struct strays *strays; /* NULL: they cannot be looked for */
+	sd_event_source *strays_source;
 	struct snapshot *snapshot;
 	struct history history;
 	struct decisions *decisions; /* of its endpoints */
@@ -275,6 +277,12 @@ void backstop_write(const struct daemon *daemon, struct json *json);
 
 /* detours.c: ways around the hooks. True where they are others than before. */
 bool detours_look(struct daemon *daemon);
+
+/* strays.c: sockets made outside of endpoints. What fails is said; the agent goes on without. */
+void strays_open(struct daemon *daemon);
+/* After another configuration was taken over. */
+void strays_change(struct daemon *daemon, const struct config *before);
+void strays_close(struct daemon *daemon);
 
 /* last_known.c: the cluster on disk, for a start without the API server. */
 void last_known_read(struct daemon *daemon);

@@ -53,11 +53,14 @@ bool detours_look(struct daemon *daemon)
 		say_once(daemon, "read " IPVS_PATH, r);
 	else
 		daemon->were_detours_hidden = false;
-	if (r < 0 || detours_is_equal(&daemon->detours, &now)) {
-		detours_done(&now);
-		return false;
-	}
-	detours_done(&daemon->detours);
-	daemon->detours = now;
-	return true;
+	/* Those are looked for at their own pace (strays.c). */
+	now.sockets = daemon->detours.sockets;
+	now.n_sockets = daemon->detours.n_sockets;
+	bool is_other = r >= 0 && !detours_is_equal(&daemon->detours, &now);
+	struct detours *old = is_other ? &daemon->detours : &now;
+	old->sockets = NULL;
+	detours_done(old);
+	if (is_other)
+		daemon->detours = now;
+	return is_other;
 }

@@ -115,6 +115,7 @@ static void take_over(struct daemon *daemon, struct successor *next)
 	control_change(daemon, next->config);
 	culprit_change(daemon, next->config);
 	backstop_change(daemon, next->config);
+	strays_change(daemon, next->config);
 	seam_change(daemon, next->config);
 }
 

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import errno
 import mmap
+import pathlib
 import select
 import signal
 import socket
@@ -19,6 +20,7 @@ import struct
 import threading
 import time
 
+import cgroup
 import netns
 import packet
 
@@ -177,6 +179,36 @@ def connect_from(source: str, source_port: int, address: str, port: int) -> str:
         attempt(connection.connect, (address, port))
     connection.close()
     return failure or "connected"
+
+
+def hand_on(name: str, path: str) -> str:
+    """Gives the socket to whoever asks for it at this path, once, and closes its own."""
+    with socket.socket(socket.AF_UNIX) as meeting:
+        meeting.connect(path)
+        socket.send_fds(meeting, [b"x"], [sockets[name].fileno()])
+    sockets.pop(name).close()
+    return "handed on"
+
+
+def wait_for_socket(path: str) -> None:
+    """Begins to listen for hand_on()."""
+    sockets[path] = socket.socket(socket.AF_UNIX)
+    sockets[path].bind(path)
+    sockets[path].listen(1)
+
+
+def take_over(name: str, path: str, family: int = socket.AF_INET) -> str:
+    meeting, _ = sockets[path].accept()
+    with meeting:
+        _, (descriptor, *_), _, _ = socket.recv_fds(meeting, 1, 1)
+    sockets[name] = socket.socket(family, socket.SOCK_DGRAM, fileno=descriptor)
+    sockets.pop(path).close()
+    return "taken over"
+
+
+def move(directory: str) -> None:
+    """This process goes to another cgroup; its sockets stay what they are."""
+    cgroup.attach(pathlib.Path(directory))
 
 
 def send_to(name: str, address: str, port: int, payload: bytes) -> str:

@@ -301,6 +301,41 @@ static void ways_around_the_hooks_uncover(void **state)
 	}
 }
 
+/* Who has a socket open that was made elsewhere, and until it is closed. */
+static void sockets_made_elsewhere_uncover(void **state)
+{
+	struct pod *pods[] = {handmade_pod("ns", "host", "host", true)};
+	struct snapshot_options options = {};
+	struct snapshot *snapshot;
+
+	assert_int_equal(snapshot_new(&options, handmade_pod_list(pods, 1), view_make(), &snapshot),
+			 0);
+	uint64_t cgroup = snapshot->endpoints[0].cgroup;
+	assert_int_equal(snapshot->endpoints[0].coverage, COVERAGE_ENFORCED);
+	snapshot_free(snapshot);
+	struct detour_socket sockets[] = {{cgroup + 1, 7, "/other"}, {cgroup, 8, "/sshd.service"}};
+	struct detours detours = {.sockets = sockets};
+	static const char *const reasons[] = {"", "",
+					      "process 8 has a socket open that was made in "
+					      "/sshd.service, outside of what is judged"};
+	for (size_t n = 0; n <= 2; n++) {
+		struct pod *pod = handmade_pod("ns", "host", "host", true);
+		detours.n_sockets = n;
+		options.detours = &detours;
+		assert_int_equal(
+			snapshot_new(&options, handmade_pod_list(&pod, 1), view_make(), &snapshot),
+			0);
+		assert_string_equal(snapshot->endpoints[0].reason, reasons[n]);
+		assert_int_equal(snapshot->endpoints[0].coverage,
+				 n == 2 ? COVERAGE_UNCOVERED : COVERAGE_ENFORCED);
+		snapshot_free(snapshot);
+	}
+	struct detours other = detours;
+	assert_true(detours_is_equal(&detours, &other));
+	other.n_sockets = 1;
+	assert_false(detours_is_equal(&detours, &other));
+}
+
 #define PORT(name_, kind_, nsid)                                                                   \
 	{                                                                                          \
 		.index = 40, .name = name_, .kind = kind_, .port_kind = "bridge", .master = 20,    \
@@ -565,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pods_are_resolved),
 		cmocka_unit_test(ways_around_the_hooks_uncover),
+		cmocka_unit_test(sockets_made_elsewhere_uncover),
 		cmocka_unit_test(a_bridge_that_leads_out_covers_nobody),
 		cmocka_unit_test(host_network_is_checked),
 		cmocka_unit_test(the_cgroup_uid_decides),
