@@ -175,6 +175,14 @@ void diag_policies_refused(const struct report *report)
 	say_report(LOG_WARNING, "policies-refused", report);
 }
 
+void diag_policies_kept(size_t n, bool is_from_before)
+{
+	say(LOG_WARNING, "policies-kept",
+	    "%zu object%s of refused files stay%s as %s %s good last%s", n, n == 1 ? "" : "s",
+	    n == 1 ? "s" : "", n == 1 ? "it" : "they", n == 1 ? "was" : "were",
+	    is_from_before ? ", before this start" : "");
+}
+
 void diag_policies_order(const struct report *report)
 {
 	say_report(LOG_WARNING, "policies-order", report);

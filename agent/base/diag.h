@@ -37,6 +37,8 @@ void diag_pods_partly(const char *path, size_t n_refused, const struct report *r
 void diag_policies_read(const char *directory, size_t n_policies);
 /* What is wrong with its files; the last good version of each object stays. */
 void diag_policies_refused(const struct report *report);
+/* Objects of refused files, that stay as they were good last; `is_from_before`: before this agent. */
+void diag_policies_kept(size_t n, bool is_from_before);
 void diag_policies_order(const struct report *report); /* is not defined */
 
 void diag_api_problem(const char *server, const char *problem); /* what is known stays in force */

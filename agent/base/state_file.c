@@ -40,7 +40,7 @@ void state_format(const struct state_head *head, const struct buffer *body, stru
 	struct json json;
 	char checksum[33];
 
-	checksum_text(body->is_broken ? "" : body->bytes, body->is_broken ? 0 : body->length,
+	checksum_text(body->length ? body->bytes : "", body->is_broken ? 0 : body->length,
 		      checksum);
 	json_init(&json, text);
 	json_object_begin(&json, NULL);
@@ -52,7 +52,8 @@ void state_format(const struct state_head *head, const struct buffer *body, stru
 	json_string(&json, "checksum", checksum);
 	json_object_end(&json);
 	buffer_add_char(text, '\n');
-	buffer_add(text, body->bytes, body->length);
+	if (body->length)
+		buffer_add(text, body->bytes, body->length);
 	text->is_broken |= body->is_broken;
 }
 

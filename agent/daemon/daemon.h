@@ -88,6 +88,7 @@ struct ledger {
 /* Policies of both sources (policies.c, policy_files.c). */
 struct policies {
 	struct manifest_set *files; /* with what is last good; NULL: not read yet */
+	struct buffer files_kept;   /* that, as it is in state.directory */
 	uint64_t files_version;
 	struct policy_list *list;   /* of both */
 	struct policy_list *chosen; /* to be in force: `list`, or what confirm.c went back to */

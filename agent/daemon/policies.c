@@ -191,6 +191,7 @@ void policies_done(struct daemon *daemon)
 	if (policies->watch >= 0)
 		close(policies->watch);
 	manifest_set_free(policies->files);
+	buffer_done(&policies->files_kept);
 	policy_list_free(policies->list);
 	namespace_list_free(policies->namespaces);
 	policy_list_free(policies->list_used);

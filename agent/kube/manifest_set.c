@@ -98,7 +98,7 @@ static void take_same(struct manifest_object *now, const struct manifest_object 
 }
 
 /* Appending moves the objects, so what stays is found first. */
-static int join_before(struct manifest *manifest, const struct manifest *before)
+static int join_before(struct manifest *manifest, const struct manifest *before, size_t *n_all)
 {
 	size_t n = manifest->n_objects, n_kept = 0;
 	struct manifest_object **sorted = sort_objects(manifest);
@@ -114,6 +114,7 @@ static int join_before(struct manifest *manifest, const struct manifest *before)
 	}
 	for (size_t i = 0; i < n_kept && r == 0; i++)
 		r = manifest_add(manifest, kept[i]);
+	*n_all += n_kept;
 	free(sorted);
 	free(kept);
 	return r;
@@ -136,7 +137,7 @@ int manifest_set_add(struct manifest_set *set, const char *path, struct manifest
 	int r = copy ? 0 : -ENOMEM;
 
 	if (r == 0 && old)
-		r = join_before(manifest, old);
+		r = join_before(manifest, old, &set->n_kept);
 	grown = r == 0 ? reallocarray(set->files, set->n_files + 1, sizeof(*grown)) : NULL;
 	if (!grown) {
 		free(copy);

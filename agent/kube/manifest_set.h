@@ -18,6 +18,7 @@ struct manifest_set {
 	struct policy_list *policies; /* these two once it is finished */
 	struct namespace_list *namespaces;
 	size_t n_twins; /* objects that stand somewhere else already: left out */
+	size_t n_kept;	/* objects of `before` that stay, because their successors are refused */
 };
 
 PF_MUST_CHECK int manifest_set_new(struct manifest_set **ret_set);

@@ -5,6 +5,7 @@ nothing else, at the next packet; events name the policy; and while policies cha
 under traffic nothing denied arrives and nothing allowed is lost."""
 import json
 import pathlib
+import signal
 import time
 from typing import Any
 
@@ -137,6 +138,23 @@ def keeps_what_was_good(lab: Lab, check: tap.Tap, agent: Agent, policies: Polici
     policies.write(broken, other)
     expect(lab, check, "a broken edit keeps the last good one, others apply", True, True, True)
     check.check("203.0.113.9/33" in agent.said(), "and is named with its place", agent.said())
+    for name in ("SIGTERM", "SIGKILL"):
+        agent.stop(signal.Signals[name])
+        said = len(agent.said())
+        agent.start()
+        expect(lab, check, f"after a start ({name}) it is still the last good one", True, True,
+               True)
+        check.check("stays as it was good last, before this start" in agent.said()[said:],
+                    "and that is said", agent.said()[said:])
+    kept = agent.state / "last-good-policies.json"
+    agent.stop()
+    kept.write_text(kept.read_text().replace("203.0.113", "203.0.114"))
+    agent.start()
+    check.check("checksum" in agent.said() and kept.with_suffix(".json.damaged").exists(),
+                "a damaged file of what was good is said and set aside", agent.said())
+    expect(lab, check, "then it is refused like any other", False, False, True)
+    policies.write(good, other)
+    expect(lab, check, "mended, all of it is in force", True, True, True)
 
 
 def cuts(lab: Lab, check: tap.Tap, policies: Policies) -> None:

@@ -3,7 +3,7 @@
  *
  * Files of objects: what is taken, passed over and refused, what stays of the version before, and what
  * stands twice. */
-#include "kube/manifest_set.h"
+#include "kube/manifest_saved.h"
 
 #include <stdio.h>
 
@@ -157,6 +157,63 @@ static void objects_are_taken(void **state)
 	}
 }
 
+/* What the next agent knows of these files. */
+static struct manifest_set *through_state(const struct file *files)
+{
+	struct buffer first = BUFFER_INIT, second = BUFFER_INIT;
+	struct manifest_set *set, *again;
+	struct report report;
+
+	report_init(&report);
+	set = read_files(files, 2, NULL, &report);
+	manifest_saved_format("boot", "n1", set, &first);
+	manifest_set_free(set);
+	assert_int_equal(
+		manifest_saved_parse("s", first.bytes, first.length, "n1", &report, &again), 0);
+	assert_true(report_is_empty(&report));
+	manifest_saved_format("boot", "n1", again, &second);
+	assert_int_equal(first.length, second.length);
+	assert_memory_equal(first.bytes, second.bytes, first.length);
+	report_done(&report);
+	buffer_done(&first);
+	buffer_done(&second);
+	return again;
+}
+
+static void a_damaged_state_is_refused(void **state)
+{
+	const struct file file = {"f", POLICY("p", "1") NEXT CLUSTER_POLICY("c", "5") NEXT
+				  "{apiVersion: v1, kind: Namespace, metadata: {name: a}}"};
+	struct buffer text = BUFFER_INIT;
+	struct manifest_set *set, *again;
+	struct report report;
+
+	report_init(&report);
+	set = read_files(&file, 1, NULL, &report);
+	manifest_saved_format("boot", "n1", set, &text);
+	for (size_t i = 0; i < text.length; i++) {
+		struct report said;
+		report_init(&said);
+		assert_int_equal(manifest_saved_parse("s", text.bytes, i, "n1", &said, &again),
+				 MANIFEST_SAVED_E_DAMAGED);
+		text.bytes[i] ^= 4;
+		int r = manifest_saved_parse("s", text.bytes, text.length, "n1", &said, &again);
+		text.bytes[i] ^= 4;
+		if (r == 0) /* the boot id, which nobody looks at */
+			manifest_set_free(again);
+		else
+			assert_false(report_is_empty(&said));
+		assert_true(r == MANIFEST_SAVED_E_DAMAGED ||
+			    (r == 0 && i < strcspn(text.bytes, "\n")));
+		report_done(&said);
+	}
+	assert_int_equal(manifest_saved_parse("s", text.bytes, text.length, "n2", &report, &again),
+			 MANIFEST_SAVED_E_DAMAGED); /* another node's */
+	manifest_set_free(set);
+	report_done(&report);
+	buffer_done(&text);
+}
+
 /* What was in force, what comes, what is in force then. */
 static void the_last_good_version_stays(void **state)
 {
@@ -213,6 +270,7 @@ static void the_last_good_version_stays(void **state)
 		before = read_files(cases[i].before, 2, NULL, &report);
 		assert_true(report_is_empty(&report));
 		check(cases[i].now, 2, before, cases[i].expected, &now);
+		check(cases[i].now, 2, through_state(cases[i].before), cases[i].expected, NULL);
 		/* And it stays for as long as nothing else is said. */
 		check(cases[i].now, 2, now, cases[i].expected, &again);
 		manifest_set_free(again);
@@ -316,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(objects_are_taken),
 		cmocka_unit_test(the_last_good_version_stays),
+		cmocka_unit_test(a_damaged_state_is_refused),
 		cmocka_unit_test(what_says_the_same_is_the_same),
 		cmocka_unit_test(twins_are_named),
 		cmocka_unit_test(equal_priorities_are_named),

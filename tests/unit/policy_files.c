@@ -16,7 +16,7 @@
 	"name: " name "}, spec: {policyTypes: [Egress]}}\n"
 
 struct world {
-	char root[64], directory[80];
+	char root[64], directory[80], nowhere[1];
 	struct config config;
 	struct daemon daemon;
 };
@@ -36,6 +36,7 @@ static int set_up(void **state)
 		return -1;
 	snprintf(world->directory, sizeof(world->directory), "%s/policies.d", world->root);
 	world->config.policies.directory = world->directory;
+	world->config.state.directory = world->nowhere;
 	world->daemon = (struct daemon){.config = &world->config, .policies.watch = -1};
 	if (sd_event_new(&world->daemon.loop) < 0 ||
 	    sd_event_add_time(world->daemon.loop, &world->daemon.work_source, CLOCK_MONOTONIC,
