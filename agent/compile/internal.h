@@ -12,7 +12,10 @@
 
 /* Every set carries the version of its format: a new agent that changes a type takes a new name,
  * and both live side by side for the one transaction that replaces the old. */
-#define SET(name) name "_v1"
+#ifndef SET_VERSION
+#define SET_VERSION "_v1" /* that of all whose type never changed */
+#endif
+#define SET(name) name SET_VERSION
 
 #define UPLINKS	  SET("uplinks")
 #define POD_ROOTS SET("pod_roots") /* and units: sockets below these are judged */

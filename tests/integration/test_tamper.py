@@ -7,8 +7,6 @@ are repaired at once and the agent says who did it, in its messages and by an ev
 and its repair there is a window, and the packets that found it are counted and printed.
 """
 import pathlib
-import socket
-import struct
 
 import common  # noqa: F401
 import netns
@@ -95,25 +93,6 @@ def count_escaped(lab: Lab, agent: Agent, check: tap.Tap) -> None:
     check.equal(leaks(lab, lab.pods), [], "after the last flush nothing leaves")
 
 
-def has_owners() -> bool:
-    """Whether this kernel has tables that outlive their owner, asked as the agent does: by a
-    transaction that is never ended."""
-    newtable, owner_persist = 0x0a00, 6
-
-    def attribute(number: int, value: bytes) -> bytes:
-        return struct.pack("=HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
-
-    def message(kind: int, flags: int, body: bytes) -> bytes:
-        return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
-
-    with netns.open_netfilter() as netlink:
-        table = struct.pack("!BBH", 1, 0, 0) + attribute(1, b"podfence-probe\0") + \
-            attribute(2, struct.pack("!I", owner_persist))
-        netlink.send(message(16, 1, struct.pack("!BBH", 0, 0, 10)) +
-                     message(newtable, 0x405, table))
-        return struct.unpack_from("=i", netlink.recv(4096), 16)[0] == 0
-
-
 def prevented(check: tap.Tap) -> None:
     with Lab() as lab:
         lab.add_three_pods()
@@ -165,7 +144,7 @@ def plain_stays(check: tap.Tap) -> None:
 
 def test(check: tap.Tap) -> None:
     repaired(check)
-    if has_owners():
+    if netns.has_owners():
         prevented(check)
         plain_stays(check)
     else:

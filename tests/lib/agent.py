@@ -62,6 +62,7 @@ class Agent:
         settings["state"] = {"directory": str(self.state)} | settings.get("state", {})
         settings["control"] = {"socket": str(self.socket)} | settings.get("control", {})
         settings["events"] = {"socket": str(self.events_socket)} | settings.get("events", {})
+        self.program = program("podfenced")
         self.process: subprocess.Popen[bytes] | None = None
         self.output.touch()
         self.messages.touch()
@@ -84,7 +85,7 @@ class Agent:
         said = len(self.said())
         with self.output.open("ab") as output, self.messages.open("ab") as messages, \
                 netns.inside(self.namespace):
-            self.process = subprocess.Popen([program("podfenced"), "--config", str(self.config)],
+            self.process = subprocess.Popen([self.program, "--config", str(self.config)],
                                             stdout=output, stderr=messages,
                                             preexec_fn=prepare)
         if is_awaited:

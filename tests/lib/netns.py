@@ -124,6 +124,25 @@ def open_netfilter() -> socket.socket:
     return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
 
 
+def has_owners() -> bool:
+    """Whether this kernel has tables that outlive their owner, asked as the agent does: by a
+    transaction that is never ended."""
+    newtable, owner_persist = 0x0a00, 6
+
+    def attribute(number: int, value: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(value), number) + value + bytes(-len(value) % 4)
+
+    def message(kind: int, flags: int, body: bytes) -> bytes:
+        return struct.pack("=IHHII", 16 + len(body), kind, flags, 1, 0) + body
+
+    with open_netfilter() as netlink:
+        table = struct.pack("!BBH", 1, 0, 0) + attribute(1, b"podfence-probe\0") + \
+            attribute(2, struct.pack("!I", owner_persist))
+        netlink.send(message(16, 1, struct.pack("!BBH", 0, 0, 10)) +
+                     message(newtable, 0x405, table))
+        return struct.unpack_from("=i", netlink.recv(4096), 16)[0] == 0
+
+
 def flush_conntrack() -> None:
     """Forgets every connection of the calling thread's namespace, as `conntrack -F` does."""
     ctnetlink_delete = 0x0102

@@ -8,7 +8,7 @@ build_packages=(gcc libc6-dev meson ninja-build pkg-config libmnl-dev libnftnl-d
 	libnetfilter-log-dev libjson-c-dev libyaml-dev libsystemd-dev libcurl4-openssl-dev libssl-dev
 	libsqlite3-dev libmicrohttpd-dev zlib1g-dev libcap-dev libseccomp-dev)
 run_packages=(nftables iproute2 python3)
-test_packages=(procps jq iputils-ping busybox-static openssl clang clang-format libclang-rt-14-dev libcmocka-dev universal-ctags prometheus prometheus-alertmanager shellcheck mandoc
+test_packages=(procps jq iptables iputils-ping busybox-static openssl clang clang-format libclang-rt-14-dev libcmocka-dev universal-ctags prometheus prometheus-alertmanager shellcheck mandoc
 	debhelper lintian mmdebstrap)
 
 # Those of its arguments that are not there yet.
