@@ -37,7 +37,7 @@ struct http_request {
 	bool is_insecure;	 /* the certificate is not verified */
 	/* Seconds; 0: no limit */
 	unsigned connect_seconds;
-	unsigned stall_seconds; /* without a byte */
+	unsigned stall_seconds; /* without a byte; libcurl looks every second */
 	unsigned total_seconds;
 };
 

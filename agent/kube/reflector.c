@@ -231,7 +231,9 @@ void reflector_begin(struct reflector *reflector, uint64_t now_usec, uint32_t ra
 	ret_request->is_watch = reflector->mode == MODE_WATCH;
 	if (reflector->mode == MODE_WATCH) {
 		unsigned seconds = ask_watch(reflector, random, &target);
-		ret_request->stall_seconds = ret_request->total_seconds = seconds + WATCH_GRACE;
+		/* No byte may come for as long as the whole takes. */
+		ret_request->stall_seconds = 0;
+		ret_request->total_seconds = seconds + WATCH_GRACE;
 		reflector->counts.n_watches++;
 		return;
 	}

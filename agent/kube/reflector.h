@@ -48,7 +48,7 @@ struct reflector_sink {
 struct reflector_request {
 	char target[REFLECTOR_TARGET_MAX]; /* path and query */
 	bool is_watch;
-	unsigned stall_seconds; /* without a byte: the transfer is dead */
+	unsigned stall_seconds; /* without a byte: the transfer is dead; 0: no limit */
 	unsigned total_seconds; /* for all of it */
 };
 
