@@ -21,7 +21,7 @@
 #include "node/pod_roots.h"
 #include "node/sandbox.h"
 
-#define PODS_MAX 8192
+#define PODS_MAX 16384 /* as many as the sets of the rules take */
 
 /* A walk over the roots under way. */
 struct walk {

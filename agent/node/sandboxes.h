@@ -46,6 +46,6 @@ void sandboxes_heard_cgroup(struct sandboxes *sandboxes, uint64_t cgroup);
 /* Ids were given to network namespaces: those that had none may have one. */
 void sandboxes_heard_nsid(struct sandboxes *sandboxes);
 
-/* Reads again what is stale; what vanishes meanwhile is no error. -E2BIG: more than 8192 pods. On
+/* Reads again what is stale; what vanishes meanwhile is no error. -E2BIG: more than 16384 pods. On
  * failure what could not be read stays stale. */
 PF_MUST_CHECK int sandboxes_refresh(struct sandboxes *sandboxes);
