@@ -14,7 +14,11 @@
  *
  * Failures are retried with full jitter: a random time up to 1, 2, 4 ... 60 s. A watch that held
  * for ten seconds or said something clears the count; one that ends at once is a failure too, or
- * two that disagree would chase each other. */
+ * two that disagree would chase each other.
+ *
+ * A server whose data is of another life (a cluster made anew, a store from a backup) counts versions from
+ * where ours are not yet, and a watch of a version to come is silent, bookmarks included. So one that has
+ * said nothing for longer than bookmarks are apart is followed by a list. */
 #include "kube/reflector.h"
 
 #include <ctype.h>
@@ -37,6 +41,7 @@
 #define BACKOFF_MAX_USEC 60000000u
 #define ABSENT_USEC	 (5 * 60000000u)
 #define HELD_USEC	 10000000u
+#define SILENT_USEC	 150000000u
 #define LIST_STALL	 30u
 #define LIST_TOTAL	 300u
 #define WATCH_GRACE	 30u
@@ -603,6 +608,12 @@ static void check_list_end(struct reflector *reflector)
 		fail(reflector, "the list has no metadata.resourceVersion");
 }
 
+static bool was_silent(const struct reflector *reflector, uint64_t now_usec)
+{
+	return reflector->mode == MODE_WATCH && reflector->status == 200 &&
+	       !reflector->has_said_something && now_usec - reflector->begun_usec >= SILENT_USEC;
+}
+
 /* Nothing failed: what comes next. */
 static void go_on(struct reflector *reflector, uint64_t now_usec)
 {
@@ -676,7 +687,8 @@ static bool has_held(const struct reflector *reflector, uint64_t now_usec)
 void reflector_end(struct reflector *reflector, const char *error, uint64_t now_usec,
 		   uint32_t random)
 {
-	bool was_watch = reflector->mode == MODE_WATCH, is_broken_off = false;
+	bool was_watch = reflector->mode == MODE_WATCH, is_broken_off = false,
+	     was_mute = was_silent(reflector, now_usec);
 
 	if (has_held_long(reflector, now_usec) ||
 	    (has_held(reflector, now_usec) && !reflector->has_failed))
@@ -701,5 +713,7 @@ void reflector_end(struct reflector *reflector, const char *error, uint64_t now_
 		begin_anew(reflector, now_usec, random);
 	else
 		go_on(reflector, now_usec);
+	if (was_mute && reflector->mode == MODE_WATCH)
+		list_again(reflector, false);
 	buffer_clear(&reflector->line);
 }

@@ -727,6 +727,38 @@ static void a_watch_that_stalls_goes_on(void **state)
 	world_done(&world);
 }
 
+/* The server may be of another life, whose versions are lower: then a watch of ours never hears a thing. */
+static void a_silent_watch_is_followed_by_a_list(void **state)
+{
+	static const char bookmark[] = EVENT("BOOKMARK", POD("", "6"));
+	struct world world;
+
+	world_init(&world, &usual);
+	begin_watch(&world);
+	world.now += 149 * SECOND;
+	answer(&world, 200, "");
+	ask(&world, WATCH "5" TIME);
+	world.now += 150 * SECOND;
+	answer(&world, 200, "");
+	assert_problem(&world, "", 0);
+	assert_int_equal(delay(&world), 0);
+	ask(&world, PATH "&resourceVersion=5");
+	answer(&world, 504, "{\"message\":\"Too large resource version: 5, current: 3\"}");
+	ask(&world, PATH);
+	answer(&world, 200, LIST("3") "]}");
+	assert_heard(&world, "begin\nbegin\nend\n");
+
+	ask(&world, WATCH "3" TIME);
+	world.now += 330 * SECOND;
+	answer(&world, 200, bookmark);
+	ask(&world, WATCH "6" TIME);
+	reflector_status(world.reflector, 200, 0);
+	world.now += 200 * SECOND;
+	end(&world, "Connection reset by peer", 0);
+	ask(&world, PATH "&resourceVersion=6");
+	world_done(&world);
+}
+
 static char *nested(const char *head, unsigned depth, const char *tail)
 {
 	char *open = text_repeat(head, "[", depth, ""), *text = text_repeat(open, "]", depth, tail);
@@ -1053,6 +1085,7 @@ int main(void)
 		cmocka_unit_test(failures_are_repeated_ever_more_rarely),
 		cmocka_unit_test(a_watch_has_to_hold),
 		cmocka_unit_test(a_watch_that_stalls_goes_on),
+		cmocka_unit_test(a_silent_watch_is_followed_by_a_list),
 		cmocka_unit_test(items_are_refused_alone),
 		cmocka_unit_test(items_up_to_the_limit_are_taken),
 		cmocka_unit_test(objects_of_a_watch_are_refused_alone),
