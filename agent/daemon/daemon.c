@@ -17,6 +17,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,6 +234,7 @@ static int on_verify(sd_event_source *source, uint64_t usec, void *userdata)
 	daemon->must_derive = true;
 	daemon->policies.must_read = true; /* what links lead to elsewhere is not watched */
 	daemon_schedule(daemon, 0);
+	(void)malloc_trim(0);
 	(void)sd_event_source_set_time(source, now_usec(daemon) + VERIFY_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

@@ -209,6 +209,7 @@ struct daemon {
 	char failure[160];	    /* why the rules are not as they should be; "" */
 	uint64_t pods_read_usec, next_look_usec; /* CLOCK_MONOTONIC */
 	uint64_t version_on_disk;		 /* of the cluster; 0: none */
+	uint64_t trimmed_usec;			 /* CLOCK_MONOTONIC: the heap, last */
 	sd_event_source *last_known_source;
 	int pods_watch; /* inotify descriptor, -1: none */
 	sd_event_source *node_source, *pods_source, *work_source, *verify_source,

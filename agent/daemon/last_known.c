@@ -7,14 +7,17 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "base/state_file.h"
 #include "kube/last_known.h"
 
 #define DELAY_USEC (2 * 1000000u)
+#define TRIM_USEC  (30 * 1000000u)
 
 void last_known_read(struct daemon *daemon)
 {
@@ -63,9 +66,18 @@ static void write_now(struct daemon *daemon)
 		daemon->version_on_disk = cluster_version(daemon->cluster);
 }
 
+/* Lists are taken apart in memory that is free afterwards, in pieces between what stays: a quarter of all after
+ * 10,000 pods. */
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	write_now(userdata);
+	struct daemon *daemon = userdata;
+	uint64_t now = clock_usec(CLOCK_MONOTONIC);
+
+	write_now(daemon);
+	if (now - daemon->trimmed_usec >= TRIM_USEC) {
+		(void)malloc_trim(0);
+		daemon->trimmed_usec = now;
+	}
 	return 0;
 }
 
