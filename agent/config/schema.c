@@ -71,7 +71,9 @@ static const struct schema_key keys[] = {
 	 NULL},
 	{"kubernetes.kubeconfig", SCHEMA_PATH, AT(kubernetes.kubeconfig), 0, 0,
 	 "/etc/podfence/kubeconfig", NULL,
-	 "With source kubeconfig. Rights it needs: list and watch pods.", NULL},
+	 "With source kubeconfig. Rights it needs: list and watch pods. With an exec plugin "
+	 "podfenced runs the one that stood there when it was started (podfenced(8)).",
+	 NULL},
 	{"kubernetes.server", SCHEMA_SERVER, AT(kubernetes.server), 0, 253, "", NULL,
 	 "With source in-cluster: the API server's URL instead of the service address, which "
 	 "needs kube-proxy.",

@@ -65,6 +65,8 @@ struct source {
 	struct http_transfer *transfer;
 	sd_event_source *timer;
 	uint64_t heard_usec; /* CLOCK_MONOTONIC: the last byte of an answer; 0: none yet */
+	bool is_waiting;     /* for credentials */
+	unsigned credential; /* of the plugin, under way */
 };
 
 struct api {
@@ -79,7 +81,7 @@ struct api {
 	void (*probe_fn)(void *userdata, bool is_reached);
 	void *probe_userdata;
 	bool is_probe_answered;
-	char said[320]; /* the problem that was told last; "": none */
+	char said[512]; /* the problem that was told last; "": none */
 	bool was_good;
 };
 
@@ -111,6 +113,8 @@ static const char *find_problem(const struct api *api)
 	for (size_t i = 0; i < N_RESOURCES; i++) {
 		const struct reflector *reflector = api->sources[i].reflector;
 		unsigned n_failures;
+		if (api->sources[i].is_waiting && plugin_problem(api->daemon->plugin)[0])
+			return plugin_problem(api->daemon->plugin);
 		const char *problem = reflector_problem(reflector, &n_failures);
 		if (problem[0] && (n_failures > 1 || !reflector_is_synced(reflector)))
 			return problem;
@@ -169,6 +173,8 @@ static void on_head(void *userdata, unsigned status, unsigned retry_after)
 	struct source *source = userdata;
 
 	reflector_status(source->reflector, status, retry_after);
+	if (source->api->access->exec)
+		plugin_judge(source->api->daemon->plugin, source->credential, status);
 	note_peer(source->api, http_peer(source->transfer));
 }
 
@@ -221,16 +227,39 @@ static int start_request(struct source *source, const struct reflector_request *
 	r = access_apply(access, what->target, &request, &url);
 	if (r < 0)
 		return r;
+	if (access->exec)
+		source->credential = plugin_apply(source->api->daemon->plugin, &request);
 	r = http_start(source->api->client, &request, &handler, &source->transfer);
 	free(url);
 	return r;
 }
 
+/* The plugin has answered: who waits for it goes on, or goes on waiting. */
+static void on_credential(void *userdata)
+{
+	struct api *api = userdata;
+	bool are_there = plugin_ask(api->daemon->plugin, on_credential, api);
+
+	for (size_t i = 0; i < N_RESOURCES && are_there; i++) {
+		struct source *source = &api->sources[i];
+		if (!source->is_waiting)
+			continue;
+		source->is_waiting = false;
+		plan_request(source);
+	}
+	say_problem(api);
+}
+
 static int on_due(sd_event_source *timer, uint64_t usec, void *userdata)
 {
 	struct source *source = userdata;
+	struct api *api = source->api;
 	struct reflector_request request;
 
+	if (api->access->exec && !plugin_ask(api->daemon->plugin, on_credential, api)) {
+		source->is_waiting = true;
+		return 0;
+	}
 	reflector_begin(source->reflector, clock_usec(CLOCK_MONOTONIC), chance(), &request);
 	int r = start_request(source, &request);
 	if (r < 0)
@@ -311,7 +340,35 @@ static int open_access(struct api *api, const struct config *config, struct repo
 	if (config->kubernetes.source == CONFIG_SOURCE_IN_CLUSTER)
 		return access_read_in_cluster(ACCOUNT_DIRECTORY, config->kubernetes.server, report,
 					      &api->access);
-	return access_read_kubeconfig(config->kubernetes.kubeconfig, report, &api->access);
+	int r = access_read_kubeconfig(config->kubernetes.kubeconfig, report, &api->access);
+	if (r != 0 || !api->access->exec || plugin_runs(api->daemon->plugin, api->access->exec))
+		return r;
+	report_add(report, config->kubernetes.kubeconfig,
+		   "exec: podfenced can run only the command that stood here when it was started, "
+		   "with the same "
+		   "arguments, environment and cluster; restart it");
+	return ACCESS_E_INVALID;
+}
+
+void api_open_plugin(struct daemon *daemon)
+{
+	const struct config *config = daemon->config;
+	struct access *access = NULL;
+	struct report report;
+
+	if (config->kubernetes.source != CONFIG_SOURCE_KUBECONFIG)
+		return;
+	report_init(&report);
+	int r = access_read_kubeconfig(config->kubernetes.kubeconfig, &report, &access);
+	report_done(&report);
+	if (r == 0 && access->exec) {
+		struct exec_command *command = access->exec;
+		access->exec = NULL;
+		r = plugin_new(command, &daemon->plugin);
+		if (r < 0)
+			diag_cannot("prepare to run the kubeconfig's exec plugin", r);
+	}
+	access_free(access);
 }
 
 int api_open(struct daemon *daemon, const struct config *config, struct cluster *cluster,
@@ -341,6 +398,8 @@ struct api *api_free(struct api *api)
 {
 	if (!api)
 		return NULL;
+	if (api->daemon->plugin && api->access && api->access->exec)
+		plugin_forget(api->daemon->plugin, api);
 	for (size_t i = 0; i < N_RESOURCES; i++) {
 		http_cancel(api->sources[i].transfer);
 		sd_event_source_disable_unref(api->sources[i].timer);
@@ -406,6 +465,8 @@ int api_probe(struct api *api, void (*fn)(void *userdata, bool is_reached), void
 	int r = access_apply(api->access, "/version", &request, &url);
 	if (r < 0)
 		return r;
+	if (api->access->exec)
+		(void)plugin_apply(api->daemon->plugin, &request);
 	r = http_start(api->client, &request, &handler, &api->probe);
 	free(url);
 	return r;

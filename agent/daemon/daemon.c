@@ -312,11 +312,14 @@ static int start(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	culprit_open_gate(daemon);
+	api_open_plugin(daemon);
 	r = privileges_settle();
 	if (r < 0)
 		return r;
 	daemon->node_name = reload_node_name(daemon->config);
 	r = daemon->node_name ? sd_event_new(&daemon->loop) : -ENOMEM;
+	if (r >= 0 && daemon->plugin)
+		r = plugin_attach(daemon->plugin, daemon->loop, PRIORITY_SOURCES);
 	if (r >= 0)
 		r = reconcile_open_node(daemon->config, &daemon->node);
 	if (r >= 0)
@@ -380,6 +383,7 @@ static void stop(struct daemon *daemon)
 	policies_done(daemon);
 	last_known_done(daemon);
 	api_free(daemon->api);
+	plugin_free(daemon->plugin);
 	cluster_free(daemon->cluster);
 	decisions_free(daemon->decisions);
 	own_policies_done(&daemon->own);

@@ -16,6 +16,7 @@
 #include "culprit/culprit.h"
 #include "daemon/fence.h"
 #include "daemon/history.h"
+#include "daemon/plugin.h"
 #include "event/agent_event.h"
 #include "event/event.h"
 #include "event/output.h"
@@ -164,6 +165,7 @@ struct daemon {
 	struct node *node;
 	struct cluster *cluster; /* NULL, with api: pods come from a file */
 	struct api *api;
+	struct plugin *plugin;	       /* NULL: the kubeconfig of the start has no exec */
 	struct pod_list *pods;	       /* the last good list, shared with the snapshot */
 	struct network_list *networks; /* derived; NULL: none */
 	uint64_t networks_version;     /* of the cluster they are derived from */
@@ -234,6 +236,9 @@ PF_MUST_CHECK int reconcile_open_node(const struct config *config, struct node *
 PF_MUST_CHECK int api_open(struct daemon *daemon, const struct config *config,
 			   struct cluster *cluster, struct report *report, struct api **ret_api);
 struct api *api_free(struct api *api);
+/* Makes daemon->plugin where the kubeconfig asks for it: while there is one thread and no filter. What fails is
+ * said; what is wrong with the kubeconfig is api_open()'s to say. */
+void api_open_plugin(struct daemon *daemon);
 bool api_is_synced(const struct api *api);
 /* How long the server has been silent, of the resource it has said nothing about longest: bookmarks come every
  * minute or so. */

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/server_url.h"
+#include "kube/exec_credential.h"
 
 #define TOKEN_MAX  (64u << 10)
 #define BUNDLE_MAX (4u << 20)
@@ -36,6 +37,7 @@ struct access *access_free(struct access *access)
 	if (access->password)
 		explicit_bzero(access->password, strlen(access->password));
 	free(access->password);
+	exec_command_free(access->exec);
 	free(access);
 	return NULL;
 }

@@ -9,6 +9,8 @@
 #include "base/report.h"
 #include "http/client.h"
 
+struct exec_command;
+
 /* Where the API server is and how we prove who we are: a kubeconfig, or the service account of the
  * pod we run in. Secrets never appear in a report. */
 struct access {
@@ -20,6 +22,8 @@ struct access {
 	char *token;		 /* NULL: none */
 	char *token_path;	 /* where it is read again; NULL: it stays */
 	char *user, *password;	 /* NULL: none */
+	/* A program that gives the credentials (kube/exec_credential.h), which are nowhere here then; NULL: none */
+	struct exec_command *exec;
 	bool is_insecure;
 };
 

@@ -13,14 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/server_url.h"
 #include "base/yaml_json.h"
+#include "kube/exec_credential.h"
 #include "kube/object.h"
 
 #define KUBECONFIG_MAX (4u << 20)
 #define PEM_MAX	       (4u << 20)
+#define EXEC_EXTENSION "client.authentication.k8s.io/exec"
 
 struct parser {
 	struct object_reader reader;
@@ -156,16 +159,55 @@ static void parse_cluster(struct parser *parser, struct json_object *cluster)
 				"cannot stand beside certificate-authority");
 }
 
-static void parse_user(struct parser *parser, struct json_object *user)
+/* What the cluster's entry says to such programs only. NULL: nothing. */
+static struct json_object *exec_config(struct parser *parser, struct json_object *cluster)
 {
-	static const char *const unknown[] = {"exec", "auth-provider", "as"};
+	struct object_reader *reader = &parser->reader;
+	struct json_object *list = object_member(reader, cluster, "extensions", json_type_array,
+						 "extensions");
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *one = json_object_array_get_idx(list, i), *config = NULL;
+		if (json_object_is_type(one, json_type_object) &&
+		    !strcmp(object_text(reader, one, "name", "extensions"), EXEC_EXTENSION) &&
+		    json_object_object_get_ex(one, "extension", &config))
+			return config;
+	}
+	return NULL;
+}
+
+static void parse_exec(struct parser *parser, struct json_object *user, struct json_object *cluster)
+{
+	struct access *access = parser->access;
+	struct json_object *exec = object_member(&parser->reader, user, "exec", json_type_object,
+						 "exec");
+	const struct exec_cluster facts = {
+		.server = access->server,
+		.server_name = access->server_name,
+		.proxy = access->proxy,
+		.authorities = access->authorities,
+		.is_insecure = access->is_insecure,
+		.config = exec_config(parser, cluster),
+	};
+
+	if (!exec)
+		return;
+	if (access->token || access->token_path || access->user || access->certificate)
+		object_complain(&parser->reader, "exec", "cannot stand beside other credentials");
+	access->exec = exec_command_new(&parser->reader, exec, &facts, parser->directory);
+}
+
+static void parse_user(struct parser *parser, struct json_object *user, struct json_object *cluster)
+{
+	static const char *const unknown[] = {"auth-provider", "as"};
 	struct access *access = parser->access;
 
 	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		if (json_object_object_get_ex(user, unknown[i], NULL))
 			object_complain(&parser->reader, unknown[i],
-					"is not supported; use a token, tokenFile or a client "
-					"certificate");
+					"is not supported; use a token, tokenFile, a client "
+					"certificate or exec");
 	access->certificate = pem_new(parser, user, "client-certificate");
 	access->key = pem_new(parser, user, "client-key");
 	access->token = text_new(parser, user, "token");
@@ -177,6 +219,7 @@ static void parse_user(struct parser *parser, struct json_object *user)
 	if (!access->certificate != !access->key)
 		object_complain(&parser->reader, "client-certificate",
 				"needs client-key, and the other way round");
+	parse_exec(parser, user, cluster);
 }
 
 /* The member `what` of the entry of a list that has this name. */
@@ -225,7 +268,7 @@ static int parse_document(void *userdata, struct json_object *root, size_t line)
 	if (cluster)
 		parse_cluster(parser, cluster);
 	if (user)
-		parse_user(parser, user);
+		parse_user(parser, user, cluster);
 	if (reader->error < 0)
 		return reader->error;
 	return reader->n_wrong ? ACCESS_E_INVALID : 0;
@@ -283,6 +326,22 @@ static void check_mode(const char *path, struct report *report)
 			   (unsigned)status.st_mode & 0777);
 }
 
+/* Who may write it says what is executed. */
+static int check_writers(const char *path, struct report *report)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return -errno;
+	if (!(status.st_mode & 022) && (status.st_uid == 0 || status.st_uid == geteuid()))
+		return 0;
+	report_add(report, path,
+		   "exec: the file can be written by others than root (mode %03o, owner %u), and "
+		   "says what is executed",
+		   (unsigned)status.st_mode & 0777, status.st_uid);
+	return ACCESS_E_INVALID;
+}
+
 int access_read_kubeconfig(const char *path, struct report *report, struct access **ret_access)
 {
 	char *text, *copy = strdup(path);
@@ -298,6 +357,11 @@ int access_read_kubeconfig(const char *path, struct report *report, struct acces
 		r = access_parse_kubeconfig(path, dirname(copy), text, length, report, ret_access);
 		explicit_bzero(text, length);
 		free(text);
+	}
+	if (r == 0 && (*ret_access)->exec) {
+		r = check_writers(path, report);
+		if (r != 0)
+			*ret_access = access_free(*ret_access);
 	}
 	free(copy);
 	return r;

@@ -8,6 +8,7 @@
 
 #include "fuzz.h"
 #include "kube/access.h"
+#include "kube/exec_credential.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
@@ -21,6 +22,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		abort();
 	if (access && (!access->server || strncmp(access->server, "http", 4) != 0 ||
 		       !access->certificate != !access->key))
+		abort();
+	if (access && access->exec &&
+	    (!access->exec->arguments[0] || !access->exec->environment[0] || access->token ||
+	     !exec_command_is_equal(access->exec, access->exec)))
 		abort();
 	access_free(access);
 	report_done(&report);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "kube/access.h"
+#include "kube/exec_credential.h"
 
 #include "test.h"
 #include "text.h"
@@ -59,6 +60,18 @@ static void print_member(FILE *stream, const char *name, const char *value)
 		fprintf(stream, "%s=%s\n", name, value);
 }
 
+static void print_exec(FILE *stream, const struct exec_command *exec)
+{
+	if (!exec)
+		return;
+	print_member(stream, "exec", exec->path);
+	for (char **one = exec->arguments; *one; one++)
+		print_member(stream, "arg", *one);
+	for (char **one = exec->environment; *one; one++)
+		print_member(stream, "env", *one);
+	print_member(stream, "hint", exec->install_hint);
+}
+
 /* What is known, a line each, then what is said. Frees both. */
 static char *outcome_text(struct access *access, struct report *report)
 {
@@ -79,6 +92,7 @@ static char *outcome_text(struct access *access, struct report *report)
 		print_member(stream, "user", access->user);
 		print_member(stream, "password", access->password);
 		print_member(stream, "insecure", access->is_insecure ? "yes" : NULL);
+		print_exec(stream, access->exec);
 	}
 	report_print(report, stream);
 	fclose(stream);
@@ -118,6 +132,10 @@ static void check(const char *text, const char *expected, int result)
 #define CLUSTER "clusters:\n- name: k\n  cluster:\n    server: https://192.0.2.1:6443\n"
 #define USER	"users:\n- name: u\n  user:\n"
 #define SERVER	"server=https://192.0.2.1:6443\n"
+#define INFO                                                                                       \
+	"env=KUBERNETES_EXEC_INFO={\"kind\":\"ExecCredential\",\"apiVersion\":\"client."           \
+	"authentication.k8s.io\\/"
+#define EXEC "    exec: {apiVersion: client.authentication.k8s.io/v1"
 
 static const struct {
 	const char *text, *made;
@@ -125,6 +143,25 @@ static const struct {
 	{HEAD CLUSTER USER "    token: abc\n", SERVER "token=abc\n"},
 	{HEAD CLUSTER USER "    {}\n", SERVER},
 	{HEAD CLUSTER USER "    username: a\n    password: b\n", SERVER "user=a\npassword=b\n"},
+	{HEAD CLUSTER USER "    token: abc\n    exec: ~\n", SERVER "token=abc\n"},
+	{HEAD CLUSTER USER EXEC ", interactiveMode: Never, command: aws}\n",
+	 SERVER "exec=aws\narg=aws\n" INFO "v1\",\"spec\":{\"interactive\":false}}\n"},
+	{HEAD CLUSTER USER EXEC "beta1, command: bin/aws, args: [a, ''], env: [{name: A, value: "
+				"b=c}, {name: B, value: ''}], "
+				"installHint: apt}\n",
+	 SERVER "exec=/nonexistent/bin/aws\narg=bin/aws\narg=a\narg=\nenv=A=b=c\nenv=B=\n" INFO
+		"v1beta1\",\"spec\":{\"interactive\":false}}\nhint=apt\n"},
+	{HEAD CLUSTER
+	 "    certificate-authority-data: QUJDRA==\n    tls-server-name: n\n    proxy-url: "
+	 "http://p\n    extensions: [{name: x, extension: {}}, {name: "
+	 "client.authentication.k8s.io/exec, "
+	 "extension: {a: [1]}}]\n" USER EXEC
+	 ", interactiveMode: IfAvailable, command: /aws, provideClusterInfo: true}\n",
+	 SERVER
+	 "name=n\nproxy=http://p\nauthorities=ABCD\nexec=/aws\narg=/aws\n" INFO
+	 "v1\",\"spec\":{\"interactive\":false,\"cluster\":{\"server\":\"https:\\/\\/"
+	 "192.0.2.1:6443\",\"tls-server-name\":\"n\",\"certificate-authority-data\":\"QUJDRA==\","
+	 "\"proxy-url\":\"http:\\/\\/p\",\"config\":{\"a\":[1]}}}}\n"},
 	/* the entry that is named, of several */
 	{HEAD "clusters:\n- name: x\n  cluster: {server: https://x}\n- {name: k, cluster: {server: "
 	      "https://y}}\nusers:\n- name: y\n  user: {token: b}\n- {name: u, user: {token: a}}\n",
@@ -168,7 +205,7 @@ static void kubeconfigs_are_read(void **state)
 		check(good[i].text, good[i].made, 0);
 }
 
-#define UNSUPPORTED " is not supported; use a token, tokenFile or a client certificate\n"
+#define UNSUPPORTED " is not supported; use a token, tokenFile, a client certificate or exec\n"
 #define HALF	    "k: client-certificate: needs client-key, and the other way round\n"
 #define SECRET	    "hunter2"
 #define SECRET64    "aHVudGVyMg=="
@@ -197,8 +234,23 @@ static const struct {
 	{HEAD CLUSTER "users:\n- name: u\n", "k: users: \"u\" has no user\n"},
 	/* the way it shall be proven who we are is one we do not know */
 	{HEAD CLUSTER USER "    exec: {command: aws, env: [{name: A, value: " SECRET "}]}\n",
-	 "k: exec:" UNSUPPORTED},
-	{HEAD CLUSTER USER "    token: " SECRET "\n    exec: ~\n", "k: exec:" UNSUPPORTED},
+	 "k: exec.apiVersion: is \"\", not client.authentication.k8s.io/v1 or v1beta1\n"},
+	{HEAD CLUSTER USER "    exec: [" SECRET "]\n", "k: exec: is a list, not an object\n"},
+	{HEAD CLUSTER USER EXEC ", interactiveMode: Never, command: a}\n    token: " SECRET "\n",
+	 "k: exec: cannot stand beside other credentials\n"},
+	{HEAD CLUSTER USER EXEC ", command: a}\n", "k: exec.interactiveMode: missing\n"},
+	{HEAD CLUSTER USER EXEC ", command: a, interactiveMode: Always}\n",
+	 "k: exec.interactiveMode: is Always, and there is nobody to ask\n"},
+	{HEAD CLUSTER USER EXEC ", command: a, interactiveMode: Perhaps}\n",
+	 "k: exec.interactiveMode: is \"Perhaps\", not Never or IfAvailable\n"},
+	{HEAD CLUSTER USER EXEC ", interactiveMode: Never}\n", "k: exec.command: missing\n"},
+	{HEAD CLUSTER USER EXEC ", interactiveMode: Never, command: a, args: [b, 5]}\n",
+	 "k: exec.args: entry 2 is no text\n"},
+	{HEAD CLUSTER USER EXEC
+	 ", interactiveMode: Never, command: a, env: [{name: A=B, value: " SECRET "}]}\n",
+	 "k: exec.env: entry 1 has no usable name\n"},
+	{HEAD CLUSTER USER EXEC ", interactiveMode: Never, command: a, env: [" SECRET "]}\n",
+	 "k: exec.env: entry 1 has no usable name\n"},
 	{HEAD CLUSTER USER "    auth-provider: {name: gcp}\n", "k: auth-provider:" UNSUPPORTED},
 	{HEAD CLUSTER USER "    token: " SECRET "\n    as: admin\n", "k: as:" UNSUPPORTED},
 	{HEAD CLUSTER USER "    client-certificate-data: QQ==\n", HALF},
