@@ -5,25 +5,56 @@
 What is enforced is tested with packets: a pod that is denied stays denied, through every fault, and
 a pod the server named once is named in the events of a start without it.
 """
+import dataclasses
 import signal
+import time
 from typing import Any
 
 import common  # noqa: F401
 import tap
 import traffic
-from agent import Agent, wait_until
+from agent import GENERATION, Agent, wait_until
 from api_server import ApiServer
 from lab import EXTERNAL4, INTERNAL4, OPEN_PORT, OTHER_EXTERNAL4, Lab
 from pods import Pod
 
-FAULTS = (
-    ("cut",), ("cut", "cut", "cut"),
-    (("status", 500, "InternalError", "etcd is tired"),),
-    (("status", 429, "TooManyRequests", "slow down", {"Retry-After": "1"}),),
-    (("status", 403, "Forbidden", "pods is forbidden"),),
-    (("status", 410, "Expired", "too old"),), ("cut body",), ("slow body",), ("garbage",),
-    ("no list",), ("bad item",), (None, "expired"), (None, "garbage"), (None, "ends", "ends"),
+FAULTS = (("cut", "cut", "cut"), ("no list",), ("bad item",), (None, "ends", "ends"))
+
+
+@dataclasses.dataclass
+class Fault:
+    """The same in each place: instead of a list, of the answer to a watch, in its stream."""
+    name: str
+    lists: Any
+    opens: Any
+    streams: Any
+    is_failure: bool = True
+
+
+def of_status(code: int, reason: str, headers: dict[str, str] | None = None) -> Fault:
+    one = ("status", code, reason, f"it is {reason}", headers)
+    return Fault(str(code), one, one, one)
+
+
+EVERYWHERE = (
+    of_status(401, "Unauthorized"), of_status(403, "Forbidden"), of_status(410, "Expired"),
+    of_status(500, "InternalError"), of_status(429, "TooManyRequests", {"Retry-After": "1"}),
+    Fault("slow", "slow body", ("bookmark", "slow"), "slow", is_failure=False),
+    Fault("cut", "cut body", "cut", "cut"),
+    Fault("garbage", "garbage", "no HTTP", "garbage"),
+    Fault("gzip", "gzip", "gzip", "gzip", is_failure=False),
+    Fault("bad gzip", "bad gzip", "bad gzip", "bad gzip"),
 )
+
+
+def at_every_step(fault: Fault) -> list[tuple[str, Any]]:
+    """The first list; the list after a watch was told 410; a page of such a one; the beginning of a
+    watch; its first bookmark; an event. Between them a watch that works, or waiting would grow."""
+    good = ("watch", ("bookmark", "ends"))
+    expired = ("watch", ("bookmark", ("status", 410, "Expired", "too old")))
+    return [("list", fault.lists), good, expired, ("list", fault.lists), good, expired,
+            ("page", fault.lists), good, ("watch", fault.opens), good,
+            ("watch", ("bookmark", fault.streams)), good, ("watch", ("event", fault.streams)), good]
 
 
 def denied(check: tap.Tap, lab: Lab, pod: Pod, when: str) -> None:
@@ -134,6 +165,36 @@ def test_faults(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
         lab.pods.remove(extra)
 
 
+def test_everywhere(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
+    """Each fault at each step of one life."""
+    agent = make_agent(lab, api)
+    known = len(api.pods) - 1
+    for fault in EVERYWHERE:
+        (lab.directory / "state/last-known-good.json").unlink(missing_ok=True)
+        api.script = at_every_step(fault)
+        said = len(agent.said())
+        agent.start()
+        end = time.monotonic() + 90
+        while api.script and time.monotonic() < end:
+            time.sleep(0.3)
+            if not fault.is_failure:
+                api.cut()  # a watch that goes on keeps the next step waiting
+        check.equal(api.script, [], f"{fault.name}: every step is reached", agent.said()[said:])
+        agent.wait_endpoints(known)
+        counts = [int(one[1]) for one in GENERATION.findall(agent.said()[said:])]
+        check.equal(counts, sorted(counts), f"{fault.name}: no pod is forgotten meanwhile")
+        denied(check, lab, lab.pods[0], f"with {fault.name} at every step")
+        extra = lab.new_pod("everywhere", is_host_network=True)
+        extra.run(lab.cgroups)
+        api.put(extra.api_object())
+        agent.wait_endpoints(known + 1)
+        api.delete(extra.api_object())
+        agent.wait_endpoints(known)
+        check.equal(agent.stop(), 0, f"{fault.name}: a pod comes and goes, and the agent ends well")
+        extra.stop()
+        lab.pods.remove(extra)
+
+
 def test_refusals(check: tap.Tap, lab: Lab, api: ApiServer) -> None:
     agent = make_agent(lab, api)
     api.kubeconfig(token="wrong")
@@ -214,6 +275,7 @@ def test(check: tap.Tap) -> None:
         lab.stack.callback(api.stop)
         test_life(check, lab, api)
         test_faults(check, lab, api)
+        test_everywhere(check, lab, api)
         test_networks(check, lab, api)
         test_refusals(check, lab, api)
 
