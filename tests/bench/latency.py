@@ -4,8 +4,9 @@
 
 A pod is whole but for one thing; that thing is done, and the clock runs until the kernel announces
 the transaction that carries the pod's link. Three things, each the last one to come: the address in
-the pod's namespace, the first process in its cgroup, the object in the list of pods. Beside it
-stands one `nft -f` of the same ruleset, into a namespace of its own.
+the pod's namespace, the first process in its cgroup, the pod's object in the API (whose server is
+the tests' own, in a thread of this process; the clock runs from before it writes to the watch).
+Beside it stands one `nft -f` of the same ruleset, into a namespace of its own.
 
         sudo PODFENCE_BUILD=build-release python3 tests/bench/latency.py [PODS [ROUNDS]]
 """
@@ -23,6 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "lib"))
 import cgroup  # noqa: E402
 import netns  # noqa: E402
 from agent import program  # noqa: E402
+from api_server import ApiServer  # noqa: E402
 from lab import Lab  # noqa: E402
 from pods import Pod  # noqa: E402
 from worker import Worker  # noqa: E402
@@ -114,6 +116,15 @@ def measure_process(lab: Lab, pod: Pod, heard: Announcements) -> float:
     return heard.wait(struct.pack("=I", socket.if_nametoindex(pod.link))) - begun
 
 
+def measure_object(lab: Lab, pod: Pod, heard: Announcements) -> float:
+    make_whole(lab, pod)
+    time.sleep(0.1)
+    heard.forget()
+    lab.api.put(pod.api_object())
+    seen = heard.wait(struct.pack("=I", socket.if_nametoindex(pod.link)))
+    return seen - lab.api.told["Pod"][1]
+
+
 def nft_seconds(config: pathlib.Path, pods: pathlib.Path) -> float:
     """One `nft -f` of the ruleset as it is now, the namespace empty."""
     text = subprocess.run([program("podfence"), "render", "--config", str(config)],
@@ -147,17 +158,29 @@ def main() -> None:
         for number in range(n_pods):
             make_whole(lab, new_pod(f"steady-{number}"))
         later = {name: [new_pod(f"{name}-{number}") for number in range(rounds)]
-                 for name in ("address", "process")}
-        lab.write_pods()
-        agent = lab.agent(network={"podCIDRs": ["10.244.0.0/16"]})
+                 for name in ("address", "process", "object")}
+        lab.write_pods()  # for `podfence render`
+        lab.api = ApiServer(lab.directory)
+        lab.api.start()
+        lab.stack.callback(lab.api.stop)
+        for pod in lab.pods:
+            if pod not in later["object"]:
+                lab.api.put(pod.api_object())
+        agent = lab.agent(network={"podCIDRs": ["10.244.0.0/16"]}, kubernetes={
+            "source": "kubeconfig", "kubeconfig": str(lab.api.kubeconfig())})
         agent.start()
+        agent.wait_for(lambda: "list complete" in agent.said(), "the lists")
+        agent.wait_endpoints(n_pods + 2 * rounds, 2 * rounds)
         heard = Announcements()
         print(f"{n_pods} pods, {rounds} rounds; from the last thing to come to the kernel's word")
-        for name, measure in (("address", measure_address), ("process", measure_process)):
+        for name, measure in (("address", measure_address), ("process", measure_process),
+                              ("object", measure_object)):
             print(f"  {name:8} last: {spread([measure(lab, pod, heard) for pod in later[name]])}")
         status = pathlib.Path(f"/proc/{agent.process.pid}/status").read_text()
         memory = next(line for line in status.splitlines() if line.startswith("RssAnon"))
         print(f"  podfenced: {' '.join(memory.split())}")
+        agent.stop()
+        agent.configure(kubernetes={"source": "none"})
         loads = [nft_seconds(agent.config, lab.directory) for _ in range(5)]
         print(f"  one nft -f: {spread(loads)}")
 
