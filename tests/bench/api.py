@@ -148,8 +148,8 @@ def memory(bench: Bench, count: int) -> None:
 
 class Life:
     """One host pod after the other: ADDED, MODIFIED with another policy, MODIFIED back, DELETED.
-    One of ten has a cgroup and a process on this node, which take longer than its events. Lines are
-    made of one text, so that making them is not what is measured."""
+    One of `every` has a cgroup and a process on this node, which take longer than its events. Lines
+    are made of one text, so that making them is not what is measured."""
     EVENTS = 4
 
     def __init__(self, bench: Bench) -> None:
@@ -161,7 +161,7 @@ class Life:
         thing["metadata"]["labels"] |= OPEN
         self.open = json.dumps(thing)
         self.root = bench.lab.cgroups.make("kubepods.slice/kubepods-burstable.slice")
-        self.sent, self.together = 0, 1  # so many events are told at once
+        self.sent, self.together, self.every = 0, 1, 10  # so many events are told at once
 
     def happen(self, what: str, text: str, number: int, uid: str) -> None:
         api = self.api
@@ -181,7 +181,7 @@ class Life:
         for number in iter(lambda: next(self.bench.numbers), None):
             uid = f"00000000-0000-0000-0000-{number:012x}"
             directory = self.root / f"kubepods-burstable-pod{uid.replace('-', '_')}.slice"
-            is_here = number % 10 == 0
+            is_here = number % self.every == 0
             if is_here:
                 directory.mkdir()
                 pid = self.bench.crowd.call(crowd.born_into, directory)
@@ -241,7 +241,7 @@ def churn(bench: Bench, events: int) -> None:
         if number % (RATE * 20) == RATE * 20 - 1:
             marks.mark(f"{RATE} pods a second", life.sent)
             begun = time.monotonic()
-    life.together = TOGETHER
+    life.together, life.every = TOGETHER, 100
     step = max(1, (events - life.sent) // MARKS)
     while life.sent < events:
         for _ in range(step // Life.EVENTS * Life.EVENTS):
