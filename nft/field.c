@@ -14,6 +14,8 @@ const struct field fields[PF_FIELD_N] = {
 	/* text, type name, type, length, big endian, layer, needs, key, offset or flags */
 	[PF_IIF] = {"iif", "iface_index", 20, 4, false, LAYER_META, NEEDS_NOTHING, NFT_META_IIF, 0},
 	[PF_OIF] = {"oif", "iface_index", 20, 4, false, LAYER_META, NEEDS_NOTHING, NFT_META_OIF, 0},
+	[PF_NFPROTO] = {"meta nfproto", "nf_proto", 2, 1, false, LAYER_META, NEEDS_NOTHING,
+			NFT_META_NFPROTO, 0},
 	[PF_L4PROTO] = {"meta l4proto", "inet_proto", 12, 1, false, LAYER_META, NEEDS_NOTHING,
 			NFT_META_L4PROTO, 0},
 	[PF_MARK] = {"meta mark", "mark", 19, 4, false, LAYER_META, NEEDS_NOTHING, NFT_META_MARK,

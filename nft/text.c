@@ -218,6 +218,8 @@ static bool word_print(enum pf_field field, uint64_t value, FILE *stream)
 		word = "local"; /* RTN_LOCAL */
 	else if (field == PF_L4PROTO && value == 6)
 		word = "tcp";
+	else if (field == PF_NFPROTO)
+		word = value == 2 ? "ipv4" : value == 10 ? "ipv6" : NULL; /* AF_INET, AF_INET6 */
 	if (word)
 		fputs(word, stream);
 	return word != NULL;

@@ -293,7 +293,8 @@ static void add_local_rules(struct pf_chain *chain, const char *const *prefixes,
 	}
 }
 
-/* All of IPv4 first: one compare tells the families apart, and most packets are IPv4. */
+/* All of IPv4 first, and then it is over for IPv4: each rule that is about IPv6 would cost it a compare, and most
+ * packets are IPv4. */
 static void add_judge(const struct compiler *compiler, const char *name, const char *end)
 {
 	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
@@ -302,6 +303,9 @@ static void add_judge(const struct compiler *compiler, const char *name, const c
 	add_internal_rules(compiler, chain, AF_INET);
 	add_resolver_rule(compiler, chain, AF_INET);
 	add_local_rules(chain, local4, N(local4));
+	struct pf_rule *rule = pf_rule_add(chain);
+	pf_rule_equal(rule, (struct pf_selector){PF_NFPROTO}, AF_INET);
+	pf_rule_verdict(rule, PF_GOTO, end);
 	add_lookup_rule(chain, METADATA6, daddr6, PF_GOTO, end);
 	if (count_family(&compiler->internal, AF_INET))
 		add_lookup_rule(chain, TRANSLATED6, daddr6, PF_RETURN, NULL);

@@ -33,6 +33,7 @@ enum pf_family { PF_FAMILY_INET = 1, PF_FAMILY_NETDEV = 5, PF_FAMILY_BRIDGE = 7 
 enum pf_field {
 	PF_IIF = 1, /* meta iif: ifindex; in the bridge family the port */
 	PF_OIF,	    /* meta oif */
+	PF_NFPROTO, /* meta nfproto: AF_INET or AF_INET6, in the inet family */
 	PF_L4PROTO, /* meta l4proto */
 	PF_MARK,    /* meta mark */
 	PF_IP_SADDR,

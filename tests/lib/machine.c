@@ -58,6 +58,7 @@ static bool load(const struct machine_packet *packet, const struct pf_selector *
 		return false;
 	switch (selector->field) {
 	case PF_IIF: return load_integer(bytes, field, packet->iif);
+	case PF_NFPROTO: return load_integer(bytes, field, packet->destination.family);
 	case PF_L4PROTO: return load_integer(bytes, field, packet->protocol);
 	case PF_MARK: return load_integer(bytes, field, 0);
 	case PF_TCP_FLAGS: return load_integer(bytes, field, 2 /* SYN */);

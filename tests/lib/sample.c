@@ -4,6 +4,7 @@
 #include "sample.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 
 static struct pf_prefix prefix(const char *text)
 {
@@ -81,6 +82,11 @@ static void add_matches(struct pf_chain *chain)
 	pf_rule_equal(rule, iif, 1);
 	pf_rule_not_equal(rule, l4, 6);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		rule = pf_rule_add(chain);
+		pf_rule_equal(rule, (struct pf_selector){PF_NFPROTO}, i ? AF_INET6 : AF_INET);
+		pf_rule_verdict(rule, PF_RETURN, NULL);
+	}
 	rule = pf_rule_add(chain);
 	pf_rule_any_flag(rule, state, 8);
 	pf_rule_equal(rule, (struct pf_selector){PF_CT_DIRECTION}, 0);
