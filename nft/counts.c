@@ -6,7 +6,12 @@
  * A dump of a set that grows is interrupted (NLM_F_DUMP_INTR) more often than not, and may then have told an
  * element twice or not at all. Counts are absolute, so twice is no harm, and what was not told is told next
  * time: nobody concludes from one dump that an element is gone. The messages are read attribute by attribute,
- * because an object for each element costs several times the dump. */
+ * because an object for each element costs several times the dump.
+ *
+ * For each message of a dump the kernel walks the set from its beginning and passes over what it has told before
+ * (nft_rhash_walk(), iter->skip), so a dump is quadratic; what divides it is the size of a message. That is as
+ * large as the largest buffer the socket was read with, but at most 32 KiB (netlink_recvmsg(), max_recvmsg_len),
+ * some 300 elements: NFT_RECEIVE_MAX is above it, and the socket has been read before. */
 #include <podfence/nft.h>
 
 #include <arpa/inet.h>

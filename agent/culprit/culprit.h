@@ -38,7 +38,6 @@ struct culprit {
 	enum culprit_socket socket;
 	enum culprit_holder holder;
 	const char *why; /* what is missing and why; "": nothing; static text */
-	struct process_facts process;
 	size_t n_holders;
 	uint64_t
 		first_start_usec; /* CLOCK_REALTIME when the process began, of several the one looked at first */
@@ -53,6 +52,7 @@ struct culprit {
 	struct cgroup_name container;
 	bool is_inherited; /* made in another cgroup than the process is in */
 	bool is_outside;   /* the process is not the endpoint's, though it used its network */
+	struct process_facts process; /* last (keep.c) */
 };
 
 /* One line on how sure it is: "exact", "by-port", "by-protocol", "by-uid: ...", "none: ..." and, in brackets,

@@ -21,8 +21,6 @@ struct process_facts {
 	char parent_name[PROCESS_NAME_MAX];
 	char executable
 		[PROCESS_EXECUTABLE_MAX]; /* in its own root directory; " (deleted)" taken off */
-	/* Each ends with a NUL; a last one that is cut ends with "...". */
-	char arguments[PROCESS_ARGUMENTS_MAX];
 	size_t arguments_length;
 	size_t n_arguments; /* in `arguments` */
 	bool are_arguments_cut;
@@ -31,6 +29,8 @@ struct process_facts {
 	bool has_start;
 	uint64_t start_ticks; /* since boot, of sysconf(_SC_CLK_TCK) */
 	uint64_t start_usec;  /* CLOCK_REALTIME */
+	/* Each ends with a NUL; a last one that is cut ends with "...". Stands last (culprit/keep). */
+	char arguments[PROCESS_ARGUMENTS_MAX];
 };
 
 /* What tells a process, and the program it runs, from another: with the next execve() its stack lies elsewhere. All

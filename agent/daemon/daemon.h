@@ -14,6 +14,7 @@
 
 #include "config/config.h"
 #include "culprit/culprit.h"
+#include "culprit/keep.h"
 #include "daemon/fence.h"
 #include "daemon/history.h"
 #include "daemon/plugin.h"
@@ -75,7 +76,10 @@ struct ledger_table {
 /* What the kernel's ledger says, and what was told of it (ledger.c). */
 struct ledger {
 	struct flow_table *flows;
-	char salt[128]; /* boot and node: in the ids of flows */
+	struct culprit_store
+		*culprits;     /* of the first packets of flows: what `extra` of a flow is */
+	struct flow *recorded; /* by ledger_record(); NULL: none */
+	char salt[128];	       /* boot and node: in the ids of flows */
 	struct books books;
 	struct ledger_table tables[LEDGER_TABLES];
 	struct ledger_counter backstopped;
@@ -334,6 +338,8 @@ PF_MUST_CHECK int ledger_start(struct daemon *daemon); /* with the first rules i
 /* One message: what it tells of its flow, into the event. False: there is nothing new to tell. ret_flow lives
  * as long as the event. */
 bool ledger_record(struct daemon *daemon, struct event *event, struct event_flow *ret_flow);
+/* Who sent the packet that was recorded last: its flow's later events say so too. */
+void ledger_remember(struct daemon *daemon, const struct culprit *culprit);
 /* Ends the flows for which these will change whose they are or what is decided. Before they are taken over. */
 void ledger_follow(struct daemon *daemon, const struct snapshot *snapshot,
 		   const struct decisions *decisions);

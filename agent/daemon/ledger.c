@@ -425,6 +425,11 @@ static int read_logged(uint64_t *ret_logged)
 	return r;
 }
 
+static void give_culprit_back(const void *extra, void *userdata)
+{
+	culprit_store_give_back(userdata, extra);
+}
+
 int ledger_open(struct daemon *daemon)
 {
 	struct ledger *ledger = &daemon->ledger;
@@ -435,8 +440,13 @@ int ledger_open(struct daemon *daemon)
 		return -errno;
 	state_boot_id(boot);
 	snprintf(ledger->salt, sizeof(ledger->salt), "%s %s", boot, daemon->node_name);
-	int r = flow_table_new(secret, &ledger->flows);
-	return r < 0 ? r : read_logged(&ledger->logged_at_bind);
+	int r = culprit_store_new(&ledger->culprits);
+	if (r == 0)
+		r = flow_table_new(secret, &ledger->flows);
+	if (r < 0)
+		return r;
+	flow_table_on_extra(ledger->flows, give_culprit_back, ledger->culprits);
+	return read_logged(&ledger->logged_at_bind);
 }
 
 /* What earlier agents removed, or told, without leaving word: the counters that nothing else explains. Of the
@@ -544,5 +554,6 @@ void ledger_done(struct daemon *daemon)
 void ledger_free(struct daemon *daemon)
 {
 	daemon->ledger.flows = flow_table_free(daemon->ledger.flows);
+	daemon->ledger.culprits = culprit_store_free(daemon->ledger.culprits);
 	buffer_done(&daemon->ledger.text);
 }

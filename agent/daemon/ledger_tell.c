@@ -127,6 +127,7 @@ bool ledger_record(struct daemon *daemon, struct event *event, struct event_flow
 			    event->has_packet ? &event->packet : NULL,
 			    cgroup_of(daemon->snapshot, &event->meaning), &key);
 
+	ledger->recorded = NULL;
 	event->is_uncounted = r == FLOW_E_UNKNOWN;
 	if (r != 0)
 		return true;
@@ -145,7 +146,18 @@ bool ledger_record(struct daemon *daemon, struct event *event, struct event_flow
 	event->is_uncounted = !flow;
 	if (flow)
 		begin(flow, event, ret_flow);
+	ledger->recorded = flow;
 	return true;
+}
+
+void ledger_remember(struct daemon *daemon, const struct culprit *culprit)
+{
+	struct ledger *ledger = &daemon->ledger;
+	struct flow *flow = ledger->recorded;
+
+	/* Of many flows together one packet says nothing. */
+	if (flow && !flow->extra && flow_set(&flow->key)->kind != LEDGER_OVER)
+		flow->extra = culprit_store_take(ledger->culprits, culprit);
 }
 
 /* What is known without a packet. */
@@ -243,6 +255,7 @@ void ledger_tell(struct daemon *daemon, struct flow *flow, enum event_flow_state
 		packet_make(&facts, &event.packet);
 	count_told(flow, &count, now_usec);
 	fill(flow, state, &count, &event, &told);
+	event.culprit = flow->extra;
 	event_judge(&event, daemon->snapshot, &daemon->rulebook);
 	stream_write(daemon, &event);
 }

@@ -94,6 +94,8 @@ static void on_record(const struct pf_nflog_record *record, void *userdata)
 	if (!event.flow)
 		event.sequence = ++stream->sequence;
 	event.culprit = culprit_of(daemon, snapshot, &event);
+	if (event.culprit)
+		ledger_remember(daemon, event.culprit);
 	stream_write(daemon, &event);
 }
 
@@ -126,8 +128,8 @@ static void flush(struct stream *stream)
 
 void stream_flush(struct daemon *daemon)
 {
+	seam_flush(daemon); /* first: somebody waits there */
 	flush(&daemon->stream);
-	seam_flush(daemon);
 }
 
 /* How many messages there were; negative: none could be read, which is said. */

@@ -36,7 +36,8 @@ struct event {
 	enum rule_verdict verdict;
 	const struct endpoint *endpoint; /* NULL: attribution says why */
 	const char *attribution; /* "link", "link (...)", "cgroup", or "none: ..."; static text */
-	const struct culprit *culprit; /* NULL: was not asked for; the caller's to set */
+	const struct culprit *
+		culprit; /* of a flow, of its first packet; NULL: was not asked for; the caller's to set */
 	/* The record's devices as the snapshot's view knows them; NULL where it does not. */
 	const struct node_link *link_in, *link_out, *port_in;
 	/* What its endpoint's decision says of it, where a policy may be the cause. */
@@ -83,7 +84,7 @@ bool event_members_differ(const struct endpoint *endpoint, const struct culprit 
 
 /* process.c: process.*, and what of podfence.* is about it. */
 void event_process_add(struct json *json, const struct culprit *culprit);
-void event_process_podfence_add(struct json *json, const struct culprit *culprit);
+void event_process_podfence_add(struct json *json, const struct event *event);
 
 /* One ECS 8.11 object and a newline, appended to the buffer. Pure. An endpoint without
  * event_members has them made for this event alone, which costs as much as all the rest. */

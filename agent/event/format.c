@@ -507,7 +507,7 @@ static void add_podfence(struct json *json, const struct event *event)
 	if (event->flow)
 		add_flow(json, event->flow);
 	if (event->culprit)
-		event_process_podfence_add(json, event->culprit);
+		event_process_podfence_add(json, event);
 	if (event->endpoint)
 		add_endpoint(json, event->endpoint);
 	if (event->has_ruling && event->ruling.policy)

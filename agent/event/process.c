@@ -78,14 +78,26 @@ void event_process_add(struct json *json, const struct culprit *culprit)
 	json_object_end(json);
 }
 
-void event_process_podfence_add(struct json *json, const struct culprit *culprit)
+/* Later events of a flow say what was found at its first packet: who has the socket now is not asked. Of many
+ * flows together each event has a packet of its own. */
+static bool is_of_beginning(const struct event *event)
 {
+	const struct event_flow *flow = event->flow;
+
+	return flow && flow->state != EVENT_FLOW_START && !flow->is_over;
+}
+
+void event_process_podfence_add(struct json *json, const struct event *event)
+{
+	const struct culprit *culprit = event->culprit;
 	char text[CULPRIT_TEXT_MAX];
 
 	json_object_begin(json, "process");
 	json_string(json, "attribution", culprit_attribution(culprit, text));
 	if (culprit->holder == CULPRIT_HOLDER_SHARED)
 		json_uint(json, "holders", culprit->n_holders);
+	if (is_of_beginning(event))
+		json_boolean(json, "at_flow_start", true);
 	json_object_end(json);
 	if (!culprit->peer.family)
 		return;

@@ -18,6 +18,8 @@ struct flow_table {
 	struct flow **buckets;
 	size_t n_buckets; /* a power of two */
 	size_t n_flows;
+	flow_extra_fn on_extra; /* NULL: nothing happens to it */
+	void *userdata;
 };
 
 struct flow_count flow_total(const struct flow *flow)
@@ -108,9 +110,16 @@ int flow_table_new(const uint8_t secret[static 16], struct flow_table **ret_tabl
 	return 0;
 }
 
-static void flow_free(struct flow *flow)
+void flow_table_on_extra(struct flow_table *table, flow_extra_fn fn, void *userdata)
 {
-	free(flow->extra);
+	table->on_extra = fn;
+	table->userdata = userdata;
+}
+
+static void flow_free(struct flow_table *table, struct flow *flow)
+{
+	if (flow->extra && table->on_extra)
+		table->on_extra(flow->extra, table->userdata);
 	free(flow);
 }
 
@@ -122,7 +131,7 @@ struct flow_table *flow_table_free(struct flow_table *table)
 		while (table->buckets[i]) {
 			struct flow *flow = table->buckets[i];
 			table->buckets[i] = flow->next;
-			flow_free(flow);
+			flow_free(table, flow);
 		}
 	free(table->buckets);
 	free(table);
@@ -190,7 +199,7 @@ struct flow *flow_table_add(struct flow_table *table, const struct flow_key *key
 	flow->rule = RULE_N;
 	flow->start_usec = flow->moved_usec = start_usec;
 	id_make(flow, salt);
-	if (table->n_flows >= table->n_buckets)
+	if (2 * table->n_flows >= table->n_buckets) /* most look-ups are for what is new */
 		grow(table);
 	put(table, flow);
 	table->n_flows++;
@@ -205,7 +214,7 @@ void flow_table_remove(struct flow_table *table, struct flow *flow)
 		at = &(*at)->next;
 	*at = flow->next;
 	table->n_flows--;
-	flow_free(flow);
+	flow_free(table, flow);
 }
 
 size_t flow_table_count(const struct flow_table *table)

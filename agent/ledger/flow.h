@@ -40,7 +40,7 @@ struct flow {
 	struct flow_count before; /* what elements of it said that are gone (the set was flushed) */
 	struct flow_count told;	  /* in events, all together */
 	struct flow_detail detail;
-	void *extra; /* of whoever made it; freed by free() */
+	const void *extra; /* of whoever made it; NULL: nothing */
 };
 
 struct flow_count flow_total(const struct flow *flow);
@@ -62,6 +62,9 @@ struct flow_table;
 
 PF_MUST_CHECK int flow_table_new(const uint8_t secret[static 16], struct flow_table **ret_table);
 struct flow_table *flow_table_free(struct flow_table *table);
+/* What happens to the `extra` of a flow that goes. */
+typedef void (*flow_extra_fn)(const void *extra, void *userdata);
+void flow_table_on_extra(struct flow_table *table, flow_extra_fn fn, void *userdata);
 struct flow *flow_table_find(const struct flow_table *table, const struct flow_key *key);
 /* One that is not there yet. `salt` tells this flow from all others with its key, ever: begun when and on
  * which node. NULL: no memory. */

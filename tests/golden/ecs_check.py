@@ -55,6 +55,7 @@ EXTRA = {
     "podfence.flow.detail": ("boolean", False),
     "podfence.flow.overflow": ("boolean", False),
     "podfence.process.attribution": ("keyword", False),
+    "podfence.process.at_flow_start": ("boolean", False),
     "podfence.process.holders": ("long", False),
     "podfence.socket.remote.ip": ("ip", False),
     "podfence.socket.remote.port": ("long", False),

@@ -387,6 +387,24 @@ def address_is_used_again(check: tap.Tap, lab: Lab, agent: Agent) -> None:
     check.equal(field(event or {}, "kubernetes.pod.name"), "second", "and his pod")
 
 
+def later_events(check: tap.Tap, agent: Agent, pod: Pod) -> None:
+    """The end of a flow names the process of its first packet, which is gone by then."""
+    agent.configure(ledger={"newFlows": 10000, "reportSeconds": 1, "idleSeconds": 2})
+    agent.reread()
+    meet(agent, pod)
+    port, other = next(ports), pod.another_worker()
+    pid = other.call(sender.udp_bound, "one", EXTERNAL[4], port)
+    first = drop(agent, port, pod, podfence__flow__state="start")
+    check_process(check, first, pid, "main", BY_PORT, f"{pod.name} the start of a flow")
+    other.stop()
+    last = drop(agent, port, pod, podfence__flow__state="end")
+    check_process(check, last, pid, "main", BY_PORT, f"{pod.name} the end of the flow")
+    check.equal(field(last or {}, "process"), field(first or {}, "process"),
+                f"{pod.name} the end of the flow says the same of the process")
+    at_start = [field(one or {}, "podfence.process.at_flow_start") for one in (first, last)]
+    check.equal(at_start, [None, True], f"{pod.name} and that this was at its beginning")
+
+
 def configured(check: tap.Tap, agent: Agent, pod: Pod) -> None:
     secret = "Authorization: secret"
     for settings, arguments in (({"argumentBytes": 0}, None), ({"argumentBytes": 16}, "cut"),
@@ -446,6 +464,7 @@ def run(check: tap.Tap) -> None:
         handed_on(check, lab, agent, two, sidecar)
         lets_go(check, lab, agent)
         address_is_used_again(check, lab, agent)
+        later_events(check, agent, routed)
         configured(check, agent, routed)
         sidecar.stop()
 

@@ -4,6 +4,7 @@
  * The pure parts of a look-up: what the kernel says of sockets and processes, which socket a packet can have come
  * from, and how it is said. */
 #include "culprit/culprit.h"
+#include "culprit/keep.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -448,6 +449,56 @@ static void only_what_is_common_is_said(void **state)
 	assert_false(a.has_user);
 }
 
+static struct culprit answer(pid_t pid, const char *argument)
+{
+	struct culprit culprit = {.socket = CULPRIT_SOCKET_EXACT,
+				  .holder = CULPRIT_HOLDER_SOLE,
+				  .why = "",
+				  .container = {.runtime = ""},
+				  .process = {.pid = pid, .has_start = true, .start_usec = 7}};
+
+	process_arguments_parse(argument, strlen(argument) + 1, 100, &culprit.process);
+	return culprit;
+}
+
+static void answers_are_kept_once(void **state)
+{
+	static struct culprit a, b;
+	struct culprit_store *store;
+
+	assert_int_equal(culprit_store_new(&store), 0);
+	a = answer(17, "curl");
+	b = answer(17, "curl");
+	memset(b.process.arguments + 5, 'x', 9); /* behind the end */
+	const struct culprit *kept = culprit_store_take(store, &a);
+	assert_ptr_not_equal(kept, &a);
+	assert_true(culprit_equal(kept, &a));
+	assert_string_equal(kept->process.arguments, "curl");
+	assert_ptr_equal(culprit_store_take(store, &b), kept);
+	assert_int_equal(culprit_store_count(store), 1);
+	b = answer(17, "wget");
+	const struct culprit *other = culprit_store_take(store, &b);
+	assert_ptr_not_equal(other, kept);
+	b = answer(17, "curl");
+	b.peer = handmade_address("10.96.0.10");
+	assert_false(culprit_equal(&a, &b));
+	culprit_store_give_back(store, kept);
+	assert_int_equal(culprit_store_count(store), 2);
+	culprit_store_give_back(store, kept);
+	assert_int_equal(culprit_store_count(store), 1);
+	culprit_store_give_back(store, other);
+	assert_int_equal(culprit_store_count(store), 0);
+	for (int i = 0; i < CULPRITS_KEPT_MAX; i++) {
+		a = answer(i + 1, "curl");
+		assert_non_null(culprit_store_take(store, &a));
+	}
+	a = answer(CULPRITS_KEPT_MAX + 1, "curl");
+	assert_null(culprit_store_take(store, &a));
+	a = answer(CULPRITS_KEPT_MAX, "curl");
+	assert_non_null(culprit_store_take(store, &a));
+	culprit_store_free(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -465,6 +516,7 @@ int main(void)
 		cmocka_unit_test(containers_are_found),
 		cmocka_unit_test(it_is_said_how_sure),
 		cmocka_unit_test(only_what_is_common_is_said),
+		cmocka_unit_test(answers_are_kept_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -309,6 +309,7 @@ static const struct {
 	const char *prefix;
 	struct shape shape;
 	bool has_no_packet;
+	const struct culprit *culprit;
 } flow_scenes[] = {
 	{"flow-start",
 	 {.state = EVENT_FLOW_START,
@@ -328,6 +329,16 @@ static const struct {
 	  .has_detail = true},
 	 "podfence:deny",
 	 {WEB, EXTERNAL, 6, 50514, 443, SYN}},
+	{"flow-end-culprit",
+	 {.state = EVENT_FLOW_END,
+	  .packets = 3,
+	  .bytes = 180,
+	  .packets_total = 4712,
+	  .bytes_total = 282720,
+	  .has_detail = true},
+	 "podfence:deny",
+	 {WEB, EXTERNAL, 6, 50514, 443, SYN},
+	 .culprit = &culprits[0].culprit},
 	{"flow-end-bare",
 	 {.state = EVENT_FLOW_END,
 	  .packets = 0,
@@ -377,6 +388,7 @@ static void flows_are_golden(void **state)
 		event.flow = &flow;
 		event.sequence = 3;
 		event.has_packet = !flow_scenes[i].has_no_packet;
+		event.culprit = flow_scenes[i].culprit;
 		event_judge(&event, snapshot, &rulebook);
 		buffer_clear(&line);
 		event_format(&event, &scene_context, &rulebook, &line);
