@@ -301,25 +301,41 @@ def purge() -> None:
     check("podfence" not in left, "nothing has failed", left)
 
 
-STAGES = {0: (install, audit_then_deny, live, tamper, verify, prepare_boot),
-          1: (after_boot, kernel_suite, purge)}
+def live_shortly() -> None:
+    with Fenced("killed once"):
+        crash(1)
+    with Fenced("stopped"):
+        run("systemctl", "stop", "podfenced")
+    with Fenced("restarted"):
+        run("systemctl", "restart", "podfenced")
+
+
+# The boots of each part, and what is done in each.
+PARTS = {"smoke": ((install, audit_then_deny, live_shortly, purge),),
+         "whole": ((install, audit_then_deny, live, tamper, verify, prepare_boot),
+                   (after_boot, kernel_suite, purge))}
 
 
 def main() -> None:
     stage_file = HERE / "stage"
     stage = int(stage_file.read_text()) if stage_file.exists() else 0
     stage_file.write_text(str(stage + 1))
-    say(f"# boot {stage + 1}: {json.dumps(os.uname().release)}")
+    part = (HERE / "part").read_text()
+    boots = PARTS[part]
+    say(f"# {part}, boot {stage + 1} of {len(boots)}: {json.dumps(os.uname().release)}")
     try:
         make_outside()
-        for step in STAGES[stage]:
+        for step in boots[stage]:
+            begun = time.monotonic()
             step()
+            say(f"# {step.__name__}: {time.monotonic() - begun:.0f} s")
     except Exception:
         check(False, f"boot {stage + 1} ran to its end", traceback.format_exc())
-        stage = max(STAGES)
-    if stage == max(STAGES):
+        stage = len(boots)
+    is_last = stage + 1 >= len(boots)
+    if is_last:
         say("# the end")
-    run("systemctl", "reboot" if stage < max(STAGES) else "poweroff")
+    run("systemctl", "poweroff" if is_last else "reboot")
 
 
 main()
