@@ -134,8 +134,8 @@ static int ask(const struct cli *cli, const char *method, const char *parameters
 			status = fail_reply(r);
 		else if (reply.error)
 			status = fail_error(reply.error, reply.parameters);
-		else if (take(userdata, reply.parameters) < 0)
-			status = cli_fail(1, "out of memory");
+		else if ((r = take(userdata, reply.parameters)) < 0)
+			status = r == -ENOMEM ? cli_fail(1, "out of memory") : fail_reply(r);
 	} while (!status && reply.continues);
 	control_reply_done(&reply);
 	control_client_free(client);
@@ -181,6 +181,12 @@ static int join(void *userdata, struct json_object *parameters)
 		}
 	}
 	return 0;
+}
+
+int agent_each(const struct cli *cli, const char *method, const char *parameters,
+	       int (*take)(void *userdata, struct json_object *parameters), void *userdata)
+{
+	return ask(cli, method, parameters, true, take, userdata);
 }
 
 int agent_list(const struct cli *cli, const char *method, const char *parameters,

@@ -18,6 +18,12 @@ PF_MUST_CHECK int agent_ask(const struct cli *cli, const char *method, const cha
 PF_MUST_CHECK int agent_list(const struct cli *cli, const char *method, const char *parameters,
 			     const char *member, struct json_object **ret_items);
 
+/* Each reply's parameters, which are the caller's for the time of the call. `take`: 0, -ENOMEM, or -EBADMSG for what is
+ * no reply. */
+PF_MUST_CHECK int agent_each(const struct cli *cli, const char *method, const char *parameters,
+			     int (*take)(void *userdata, struct json_object *parameters),
+			     void *userdata);
+
 /* Somebody listens at the socket; nothing is printed. */
 bool agent_is_there(const struct cli *cli);
 

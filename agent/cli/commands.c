@@ -136,8 +136,10 @@ const struct command commands[] = {
 	 "Say what the policies of these files would change, in the place of those of the same "
 	 "name: which pods are decided otherwise, whom a policy opens 0.0.0.0/0 or ::/0 for, "
 	 "which of the flows that podfence-ship recorded would meet another verdict, and the steps "
-	 "from the rules of now to those of then. Nothing is changed.",
-	 CLI_CONFIG | CLI_STORE, plan_options, cli_plan},
+	 "from the rules of now to those of then. Nothing is changed. What is in force the running "
+	 "agent says; where none runs, or --config, --pods or --policies is given, the "
+	 "configuration, the policies and what was kept of the API.",
+	 CLI_CONFIG | CLI_AGENT | CLI_STORE, plan_options, cli_plan},
 	{"quarantine", "ENDPOINT | list | preview", 1, 1, CLI_ENDPOINTS,
 	 "cut an endpoint off from everything, both ways, at once",
 	 "Cut all traffic of an endpoint in both directions: node-local addresses, neighbours on "

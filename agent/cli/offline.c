@@ -26,7 +26,7 @@ static int say(int r, struct report *report, const char *what)
 	return r ? 2 : 0;
 }
 
-static const char *node_name(const struct config *config)
+const char *offline_node(const struct config *config)
 {
 	static char host[256];
 
@@ -53,7 +53,7 @@ static int read_cluster(struct offline *offline)
 	report_init(&report);
 	int r = file_read(path, LAST_KNOWN_MAX, &text, &length);
 	if (r == 0) {
-		r = last_known_parse(path, text, length, node_name(offline->config), &report,
+		r = last_known_parse(path, text, length, offline_node(offline->config), &report,
 				     &offline->cluster);
 		free(text);
 	} else if (r == -ENOENT) {
@@ -142,7 +142,7 @@ static int read_policies(const struct cli *cli, struct offline *offline)
 	return say(r, &report, path);
 }
 
-static int derive(struct offline *offline)
+int offline_derive(struct offline *offline)
 {
 	const struct network_facts facts = {.cluster = offline->cluster};
 
@@ -162,7 +162,7 @@ int offline_read(const struct cli *cli, struct offline *offline)
 	if (!status)
 		status = read_policies(cli, offline);
 	if (!status)
-		status = derive(offline);
+		status = offline_derive(offline);
 	return status;
 }
 

@@ -29,6 +29,13 @@ struct offline {
 /* Options --pods and --policies of the command say where to look instead. */
 /* 0, or the exit status after the reason was printed; offline_done() either way. */
 PF_MUST_CHECK int offline_read(const struct cli *cli, struct offline *offline);
+/* The same of the agent that runs here. */
+PF_MUST_CHECK int offline_ask(const struct cli *cli, struct offline *offline);
+/* The agent knows best what holds now; whoever names files, or a pod that is not there, asks these. */
+bool offline_wants_agent(const struct cli *cli);
+/* For these two: the node's name, and what networks the cluster says are internal. */
+const char *offline_node(const struct config *config);
+PF_MUST_CHECK int offline_derive(struct offline *offline);
 /* One more pod, before offline_decide(). Takes the reference over. */
 PF_MUST_CHECK int offline_add_pod(struct offline *offline, struct pod *pod);
 /* Policies in the place of those of the same name, before offline_decide(). */

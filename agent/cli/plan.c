@@ -206,8 +206,12 @@ int cli_plan(const struct cli *cli)
 
 	if (!status)
 		status = read_files(cli, set);
+	bool is_asked = !status && offline_wants_agent(cli);
 	if (!status)
-		status = offline_read(cli, &offline);
+		status = is_asked ? offline_ask(cli, &offline) : offline_read(cli, &offline);
+	if (!status)
+		puts(is_asked ? "compared with what podfenced has in force:\n"
+			      : "compared with what the files of this node say:\n");
 	if (!status)
 		status = show(cli, &offline, set->policies);
 	if (!status)

@@ -138,19 +138,6 @@ static int ask_agent(const struct cli *cli, const struct policy_packet *packet,
 	return *ret_answer ? 0 : cli_fail(1, "podfenced answered with what is no reply");
 }
 
-/* The agent knows best what holds now; whoever names files, or a pod that is not there, asks these. */
-static bool wants_agent(const struct cli *cli)
-{
-	static const char *const files[] = {"config", "pods", "policies", "labels"};
-
-	if (cli_has(cli, "socket"))
-		return true;
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
-		if (cli_has(cli, files[i]))
-			return false;
-	return agent_is_there(cli);
-}
-
 static int print(const struct cli *cli, struct json_object *answer)
 {
 	const char *verdict = json_object_get_string(table_value(answer, "verdict"));
@@ -176,8 +163,8 @@ int cli_why(const struct cli *cli)
 	int status = cli_destination(cli->arguments[1], &packet);
 
 	if (!status)
-		status = wants_agent(cli) ? ask_agent(cli, &packet, &answer)
-					  : ask_files(cli, &packet, &answer);
+		status = offline_wants_agent(cli) ? ask_agent(cli, &packet, &answer)
+						  : ask_files(cli, &packet, &answer);
 	if (status)
 		return status;
 	status = print(cli, answer);

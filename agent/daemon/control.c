@@ -36,6 +36,8 @@ int control_open(struct daemon *daemon, const struct config *config)
 		 control_start_endpoints, control_list_endpoints, NULL},
 		{"io.podfence.Agent.ListFlows", false, sizeof(struct control_flows),
 		 control_start_flows, control_list_flows, NULL},
+		{"io.podfence.Agent.ListKnown", false, sizeof(struct control_known),
+		 control_start_known, control_list_known, control_stop_known},
 		{"io.podfence.Agent.Why", false, sizeof(struct control_why), control_start_why,
 		 control_why, NULL},
 		{CONTROL_QUARANTINE, true, sizeof(struct control_quarantine),

@@ -43,6 +43,17 @@ struct control_why {
 int control_start_why(struct control_request *request);
 int control_why(struct control_request *request, struct json *reply);
 
+/* control_known.c. What was known when it was asked for, and how far it is told. */
+struct control_known {
+	struct pod_list *pods;
+	struct policy_list *policies;
+	struct namespace_list *namespaces;
+	size_t at;
+};
+int control_start_known(struct control_request *request);
+int control_list_known(struct control_request *request, struct json *reply);
+void control_stop_known(struct control_request *request);
+
 /* control_quarantine.c. What is asked for, and how often the rules had been made then. */
 struct control_quarantine {
 	const char *namespace, *name, *reason;

@@ -280,20 +280,38 @@ static void write_value(struct json *json, enum cluster_kind kind, const void *v
 	}
 }
 
+static void write_kind(const struct cluster *cluster, enum cluster_kind kind, struct json *json)
+{
+	for (size_t i = 0; i < object_store_count(cluster->stores[kind]); i++)
+		write_value(json, kind, object_store_at(cluster->stores[kind], i));
+}
+
+static void write_connection(const struct cluster *cluster, struct json *json)
+{
+	if (!cluster->server.family)
+		return;
+	json_object_begin(json, NULL);
+	json_string(json, "kind", CONNECTION);
+	json_address(json, "address", &cluster->server);
+	json_object_end(json);
+}
+
+void cluster_write_networks(const struct cluster *cluster, struct json *json)
+{
+	write_kind(cluster, CLUSTER_NODES, json);
+	write_kind(cluster, CLUSTER_SERVICE_CIDRS, json);
+	write_kind(cluster, CLUSTER_API_SERVERS, json);
+	write_connection(cluster, json);
+}
+
 void cluster_write(const struct cluster *cluster, struct json *json)
 {
 	json_object_begin(json, NULL);
 	json_string(json, "kind", "List");
 	json_array_begin(json, "items");
 	for (enum cluster_kind kind = 0; kind < CLUSTER_KINDS; kind++)
-		for (size_t i = 0; i < object_store_count(cluster->stores[kind]); i++)
-			write_value(json, kind, object_store_at(cluster->stores[kind], i));
-	if (cluster->server.family) {
-		json_object_begin(json, NULL);
-		json_string(json, "kind", CONNECTION);
-		json_address(json, "address", &cluster->server);
-		json_object_end(json);
-	}
+		write_kind(cluster, kind, json);
+	write_connection(cluster, json);
 	json_array_end(json);
 	json_object_end(json);
 }

@@ -60,6 +60,8 @@ PF_MUST_CHECK int cluster_know_pods(struct cluster *cluster, const struct pod_li
 
 /* Everything as items of a List, and back; the kind of each item says where it belongs. */
 void cluster_write(const struct cluster *cluster, struct json *json);
+/* Those of them that networks are derived from, as members of an array. */
+void cluster_write_networks(const struct cluster *cluster, struct json *json);
 /* 0; 1 after an entry in the report; -ENOMEM. */
 PF_MUST_CHECK int cluster_take_item(struct cluster *cluster, struct json_object *object,
 				    const char *place, struct report *report);

@@ -70,6 +70,11 @@ def check_endpoints(check: tap.Tap, lab: Lab, agent: Agent) -> None:
         names = [(item["namespace"], item["name"]) for item in listed]
         check.equal(sorted(names), sorted((pod.namespace_name, pod.name) for pod in lab.pods),
                     "every endpoint once")
+        known = one.list(AGENT + "ListKnown", "objects")
+        check.equal(sorted(item["metadata"]["name"] for item in known if item["kind"] == "Pod"),
+                    sorted(pod.name for pod in lab.pods), "what it is decided on: every pod once")
+        check.check("shop" in {item["metadata"]["name"] for item in known
+                               if item["kind"] == "Namespace"}, "and the namespaces")
         routed = one.list(AGENT + "ListEndpoints", "endpoints", namespace="shop", name="routed")
         pod = next(pod for pod in lab.pods if pod.name == "routed")
         check.equal([(item["kind"], item["links"], sorted(item["addresses"])) for item in routed],
@@ -393,8 +398,8 @@ def test(check: tap.Tap) -> None:
         check_service(check, agent)
         check_status(check, lab, agent)
         check_endpoints(check, lab, agent)
-        check_why(check, lab, agent)
         check_flows(check, lab, agent)
+        check_why(check, lab, agent)  # what meets its quarantine is a flow too
         check_wrong_calls(check, agent)
         check_rude(check, agent)
         check_slow(check, agent)

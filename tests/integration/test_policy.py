@@ -130,6 +130,18 @@ def audits(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
     named(lab, check, agent, "ClusterNetworkPolicy/trial/0", "would-drop")
 
 
+def plans_on_what_is_in_force(lab: Lab, check: tap.Tap, agent: Agent) -> None:
+    """The agent's word counts: a refused file does not say what holds."""
+    new = agent.config.parent / "new.json"
+    new.write_text(json.dumps(cluster_policy("edge", [rule("Deny", "0.0.0.0/0")])))
+    status, said, wrong = agent.podfence("plan", "--socket", str(agent.socket), "--config",
+                                         str(agent.config), str(new))
+    check.check(status == 0 and said.startswith("compared with what podfenced has in force") and
+                f"3 of {len(lab.pods)} pods would be decided otherwise" in said and
+                said.count("other rules of ClusterNetworkPolicy edge, ClusterNetworkPolicy more") ==
+                len(lab.pods), "plan asks the agent what is in force", said, wrong)
+
+
 def keeps_what_was_good(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
     good = cluster_policy("edge", [rule("Accept", *HOSTS.values())])
     policies.write(good)
@@ -138,6 +150,7 @@ def keeps_what_was_good(lab: Lab, check: tap.Tap, agent: Agent, policies: Polici
     policies.write(broken, other)
     expect(lab, check, "a broken edit keeps the last good one, others apply", True, True, True)
     check.check("203.0.113.9/33" in agent.said(), "and is named with its place", agent.said())
+    plans_on_what_is_in_force(lab, check, agent)
     for name in ("SIGTERM", "SIGKILL"):
         agent.stop(signal.Signals[name])
         said = len(agent.said())
