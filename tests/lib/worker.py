@@ -32,6 +32,7 @@ class Worker:
         if self.pid == 0:
             try:
                 ours.close()
+                leave_sockets_behind(theirs.fileno())
                 settle_in(namespace, directory, user)
                 serve(theirs)
             finally:
@@ -64,6 +65,20 @@ class Worker:
             os.waitpid(self.pid, 0)
             self.pipe.close()
             self.pid = 0
+
+
+def leave_sockets_behind(kept: int) -> None:
+    """A container's process has none of whoever made it, which were made in another cgroup. Their
+    numbers stay taken, because objects of this process may still close them."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        try:
+            is_socket = os.readlink(f"/proc/self/fd/{fd}").startswith("socket:")
+        except OSError:  # the one that lists them
+            continue
+        if is_socket and fd > 2 and fd != kept:
+            os.dup2(null, fd, inheritable=False)
+    os.close(null)
 
 
 def settle_in(namespace: str | None, directory: pathlib.Path | None, user: int) -> None:
