@@ -241,7 +241,7 @@ def churn(bench: Bench, events: int) -> None:
         if number % (RATE * 20) == RATE * 20 - 1:
             marks.mark(f"{RATE} pods a second", life.sent)
             begun = time.monotonic()
-    life.together, life.every = TOGETHER, 100
+    life.together, life.every = TOGETHER, 1000
     step = max(1, (events - life.sent) // MARKS)
     while life.sent < events:
         for _ in range(step // Life.EVENTS * Life.EVENTS):
