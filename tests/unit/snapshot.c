@@ -315,9 +315,9 @@ static void sockets_made_elsewhere_uncover(void **state)
 	snapshot_free(snapshot);
 	struct detour_socket sockets[] = {{cgroup + 1, 7, "/other"}, {cgroup, 8, "/sshd.service"}};
 	struct detours detours = {.sockets = sockets};
-	static const char *const reasons[] = {"", "",
-					      "process 8 has a socket open that was made in "
-					      "/sshd.service, outside of what is judged"};
+	static const char made[] = "process 8 has a socket open that was made in /sshd.service, "
+				   "outside of what is judged";
+	const char *const reasons[] = {"", "", made};
 	for (size_t n = 0; n <= 2; n++) {
 		struct pod *pod = handmade_pod("ns", "host", "host", true);
 		detours.n_sockets = n;
