@@ -9,6 +9,7 @@ ulogd2 to the line in a pipe (qthreshold 1).
 
         sudo PODFENCE_BUILD=build-release python3 tests/bench/ledger.py [PACKETS [FLOWS]]
 """
+import collections
 import json
 import os
 import pathlib
@@ -75,6 +76,20 @@ class Lines:
         return found
 
 
+def send_attempts(first_port: int) -> dict[int, int]:
+    """The same of connections, each by a socket of its own."""
+    sent, sockets = {}, collections.deque[socket.socket](maxlen=4)
+    for port in range(first_port, first_port + PROBES):
+        time.sleep(PACE)
+        if len(sockets) == 4:
+            sockets.popleft().close()
+        sockets.append(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+        sockets[-1].setblocking(False)
+        sent[port] = time.monotonic_ns()
+        sockets[-1].connect_ex((EXTERNAL4, port))
+    return sent
+
+
 def latency(sent: dict[int, int], came: dict[int, int]) -> str:
     """In milliseconds."""
     values = sorted((came[port] - sent[port]) / 1e6 for port in sent if port in came)
@@ -137,7 +152,8 @@ def quiet(pid: int) -> None:
         time.sleep(0.3)
 
 
-def flood(lab: Lab, agent: Agent, pod: Pod, directory: pathlib.Path, packets: int) -> None:
+def flood(lab: Lab, agent: Agent, pod: Pod, directory: pathlib.Path, packets: int) -> float:
+    """What a line costs ulogd2, in milliseconds of CPU."""
     rounds = packets // len(FLOOD)
     before = cpu_ms(agent.process.pid)
     begun = time.monotonic()
@@ -160,9 +176,11 @@ def flood(lab: Lab, agent: Agent, pod: Pod, directory: pathlib.Path, packets: in
     print(f"  ulogd2     {theirs:8.1f} ms of CPU for {lines:,} lines, "
           f"{100 * (1 - lines / sent):.1f} % lost: {each * sent:.0f} ms for all")
     print(f"  podfenced takes 1/{each * sent / ours:.0f}")
+    return each
 
 
-def storm(lab: Lab, agent: Agent, pod: Pod, other: Pod, lines: Lines, flows: int) -> None:
+def storm(lab: Lab, agent: Agent, pod: Pod, other: Pod, lines: Lines, flows: int,
+          line_of_theirs: float) -> None:
     each = flows // 4
     destinations = [(f"203.0.113.{host}", port) for host in range(1, 5)
                     for port in range(2000, 2000 + each)]
@@ -178,25 +196,30 @@ def storm(lab: Lab, agent: Agent, pod: Pod, other: Pod, lines: Lines, flows: int
     told = len(agent.events()) - written
     print(f"storm: {total:,} flows of one pod, {len(sent)} packets of another")
     print(f"  podfenced  {cost:8.1f} ms of CPU, {told} events; {found}")
+    print(f"  {1000 * cost / (total + len(sent)):.2f} us a packet that is accounted for, "
+          f"1/{line_of_theirs * (total + len(sent)) / cost:.0f} of ulogd2's line; "
+          f"{1000 * cost / told:.0f} us an event")
     print(f"  memory     {memory:.1f} MB before, {resident_mb(agent.process.pid):.1f} behind")
     print(f"  the other's packets: {latency(sent, lines.ports('destination.port'))}")
 
 
 def idle(lab: Lab, agent: Agent, pod: Pod, lines: Lines, directory: pathlib.Path) -> None:
-    sent = pod.call(send_probes, 50000)
-    time.sleep(0.5)
-    print("a packet to its line, idle")
-    print(f"  podfenced  {latency(sent, lines.ports('destination.port'))}")
+    print("a packet to its line, idle: connections, each by a new socket; datagrams of one socket")
+    for send, port in (send_attempts, 48000), (send_probes, 50000):
+        sent = pod.call(send, port)
+        time.sleep(0.5)
+        print(f"  podfenced  {latency(sent, lines.ports('destination.port'))}")
     pipe = directory / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(reader, True)
     ulogd = Ulogd(directory, 1, pipe)
     theirs = Lines(reader)
-    sent = pod.call(send_probes, 51000)
-    time.sleep(0.5)
+    for send, port in (send_attempts, 49000), (send_probes, 51000):
+        sent = pod.call(send, port)
+        time.sleep(0.5)
+        print(f"  ulogd2     {latency(sent, theirs.ports('dest_port'))}")
     ulogd.stop()
-    print(f"  ulogd2     {latency(sent, theirs.ports('dest_port'))}")
 
 
 def bench(lab: Lab, directory: pathlib.Path, packets: int, flows: int) -> None:
@@ -211,8 +234,8 @@ def bench(lab: Lab, directory: pathlib.Path, packets: int, flows: int) -> None:
     seam.connect(str(agent.events_socket))
     lines = Lines(seam.fileno())
     idle(lab, agent, other, lines, directory)
-    flood(lab, agent, pod, directory, packets)
-    storm(lab, agent, pod, other, lines, flows)
+    theirs = flood(lab, agent, pod, directory, packets)
+    storm(lab, agent, pod, other, lines, flows, theirs)
     agent.stop()
 
 

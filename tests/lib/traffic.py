@@ -219,6 +219,13 @@ def send_on(name: str, payload: bytes) -> str:
     return attempt(sockets[name].sendall, payload) or "sent"
 
 
+def abort(name: str) -> None:
+    """Ends a connection with a reset: nothing of it is sent again."""
+    one = sockets.pop(name)
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    one.close()
+
+
 def receive_on(name: str, timeout: float = 3.0) -> tuple[bytes, str]:
     """Data, and "" or why there is none."""
     sockets[name].settimeout(timeout)
