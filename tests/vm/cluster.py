@@ -257,7 +257,7 @@ class Pod:
 
 
 class Cluster:
-    def __init__(self) -> None:
+    def __init__(self, make_agent: Callable[[Node, Kubectl], Any] = Agent) -> None:
         self.kubectl = Kubectl()
         name = os.environ.get("NODE") or self.kubectl("get", "nodes", "-o", "name").split("/")[-1]
         self.node = Node(name.strip())
@@ -270,7 +270,7 @@ class Cluster:
                             "metadata": {"name": NAMESPACE, "labels": {"team": "test"}}})
         self.clean()
         self.pods: list[Pod] = []
-        self.agent = Agent(self.node, self.kubectl)
+        self.agent = make_agent(self.node, self.kubectl)
 
     def add(self, name: str, **facts: Any) -> Pod:
         pod = Pod(name, self.outside, **facts)

@@ -60,7 +60,7 @@ def named(world: Cluster, check: tap.Tap, when: str) -> None:
         check.equal(told(pod), wanted, f"{pod.name}: events name it, {when}", world.agent.said())
     # What was counted before anybody told of the pod is told later, of nobody.
     strangers = {event["message"] for event in world.agent.events() if "kubernetes" not in event
-                 and event["destination"]["port"] in range(40000, 40100)
+                 and event["destination"].get("port") in range(40000, 40100)
                  and event["rule"]["category"] != "pending"}
     check.check(not strangers, f"no event of the probes without a name, {when}", *strangers)
 

@@ -125,6 +125,13 @@ def arrived(since):
     return {name: [len(some), min(some), max(some)] for name, some in times.items() if some}
 
 
+def pause(name, since):
+    """The longest time without one of these since then, in nanoseconds."""
+    with lock:
+        times = [since, *(one for one in caught.get(name, []) if one > since), now()]
+    return max(after - before for before, after in zip(times, times[1:]))
+
+
 def run(command, text=""):
     done = subprocess.run(command, input=text, capture_output=True, text=True, shell=True)
     return [done.returncode, done.stdout, done.stderr]
@@ -149,7 +156,8 @@ def read(path, offset):
     return ["", offset]
 
 
-CALLS = {one.__name__: one for one in (make_outside, uplinks, now, arrived, run, put, read)}
+CALLS = {one.__name__: one
+         for one in (make_outside, uplinks, now, arrived, pause, run, put, read)}
 
 
 def serve():
