@@ -302,6 +302,12 @@ static int pod_resolve(struct endpoint *endpoint, const struct snapshot *snapsho
 	}
 	if (!endpoint->n_attachments)
 		return endpoint_end(endpoint, COVERAGE_PENDING, "no address yet");
+	if (netns->device[0])
+		return endpoint_uncover(
+			endpoint,
+			"its device %s (%s) sends past the links of this node, even "
+			"without an address",
+			netns->device, netns->device_kind[0] ? netns->device_kind : "a card");
 	return bridges_judge(endpoint, snapshot);
 }
 

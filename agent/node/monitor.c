@@ -3,8 +3,8 @@
  *
  * Notifications are a hint what to look at again, never a source of state: of a message only its
  * type and the namespace it speaks of matter, and an overrun is just a reason to look at
- * everything. Links and routes inside a pod are not shown by a view, so a pod that toggles its own
- * devices wakes nobody; its addresses are. */
+ * everything. Of the links inside a pod it matters that one came or went, so a pod that toggles its
+ * own devices wakes nobody; its addresses do. */
 #include "node/monitor.h"
 
 #include <errno.h>
@@ -98,15 +98,31 @@ static void note_addresses(struct monitor_news *news, int32_t nsid)
 		news->address_nsids[news->n_address_nsids++] = nsid;
 }
 
-/* Whether it matters. */
-static bool note(struct monitor_news *news, const struct nlmsghdr *header, int32_t nsid)
+/* What is read of a message; the rest is cut off. */
+struct head {
+	struct nlmsghdr header;
+	struct ifinfomsg link; /* of those about links; zero where the message is shorter */
+};
+
+/* A device that is new to its namespace or gone from it (register_netdevice() and its kin tell every flag as
+ * changed); what else happens to those inside pods wakes nobody. */
+static bool is_arrival(const struct head *head)
 {
+	return head->header.nlmsg_type == RTM_DELLINK ||
+	       (head->header.nlmsg_type == RTM_NEWLINK && head->link.ifi_change == UINT32_MAX);
+}
+
+/* Whether it matters. */
+static bool note(struct monitor_news *news, const struct head *head, int32_t nsid)
+{
+	const struct nlmsghdr *header = &head->header;
 	bool is_address = header->nlmsg_type == RTM_NEWADDR || header->nlmsg_type == RTM_DELADDR;
 
 	if (nsid >= 0) {
-		if (is_address)
+		bool matters = is_address || is_arrival(head);
+		if (matters)
 			note_addresses(news, nsid);
-		return is_address;
+		return matters;
 	}
 	switch (header->nlmsg_type) {
 	case RTM_NEWADDR:
@@ -128,9 +144,9 @@ static bool note(struct monitor_news *news, const struct nlmsghdr *header, int32
 /* 1 it matters, 0 it does not, -EAGAIN nothing left, or the socket's error. */
 static int receive(struct monitor *monitor, struct monitor_news *news)
 {
-	struct nlmsghdr header = {}; /* the rest of the message is cut off */
+	struct head head = {};
 	struct sockaddr_nl sender = {};
-	struct iovec part = {&header, sizeof(header)};
+	struct iovec part = {&head, sizeof(head)};
 	char control[256] __attribute__((aligned(__alignof__(struct cmsghdr))));
 	struct msghdr message = {
 		.msg_name = &sender,
@@ -148,9 +164,9 @@ static int receive(struct monitor *monitor, struct monitor_news *news)
 	}
 	if (n < 0)
 		return errno == EINTR ? 0 : -errno;
-	if (sender.nl_pid || n < (ssize_t)sizeof(header))
+	if (sender.nl_pid || n < (ssize_t)sizeof(head.header))
 		return 0;
-	return note(news, &header, find_nsid(&message));
+	return note(news, &head, find_nsid(&message));
 }
 
 int monitor_drain(struct monitor *monitor, struct monitor_news *news)

@@ -222,7 +222,8 @@ static int compare_links(const void *a, const void *b)
 	return x->index < y->index ? -1 : x->index > y->index;
 }
 
-int netlink_links(struct netlink *netlink, struct node_link **ret_links, size_t *ret_n)
+static int links_of(struct netlink *netlink, int32_t nsid, struct node_link **ret_links,
+		    size_t *ret_n)
 {
 	char buffer[256] __attribute__((aligned(NLMSG_ALIGNTO)));
 	struct collection links = {.items.size = sizeof(struct node_link)};
@@ -230,6 +231,8 @@ int netlink_links(struct netlink *netlink, struct node_link **ret_links, size_t 
 					       sizeof(struct ifinfomsg));
 
 	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (nsid >= 0)
+		mnl_attr_put_u32(request, IFLA_TARGET_NETNSID, (uint32_t)nsid);
 	int r = dump(netlink, request, &links, collect_link);
 	if (r < 0) {
 		free(links.items.items);
@@ -240,6 +243,17 @@ int netlink_links(struct netlink *netlink, struct node_link **ret_links, size_t 
 	*ret_links = links.items.items;
 	*ret_n = links.items.n;
 	return 0;
+}
+
+int netlink_links(struct netlink *netlink, struct node_link **ret_links, size_t *ret_n)
+{
+	return links_of(netlink, -1, ret_links, ret_n);
+}
+
+int netlink_links_there(struct netlink *netlink, int32_t nsid, struct node_link **ret_links,
+			size_t *ret_n)
+{
+	return links_of(netlink, nsid, ret_links, ret_n);
 }
 
 static int collect_routes(const struct nlmsghdr *message, void *userdata)

@@ -21,6 +21,10 @@ struct netlink *netlink_free(struct netlink *netlink);
 /* All links, sorted by index. The kernel gives the namespaces of their peers an id on the way. */
 PF_MUST_CHECK int netlink_links(struct netlink *netlink, struct node_link **ret_links,
 				size_t *ret_n);
+/* The same of the namespace with this id, as far as it can be told from here (IFLA_TARGET_NETNSID, kernel 4.20).
+ * -EINVAL: the id is gone. */
+PF_MUST_CHECK int netlink_links_there(struct netlink *netlink, int32_t nsid,
+				      struct node_link **ret_links, size_t *ret_n);
 PF_MUST_CHECK int netlink_routes(struct netlink *netlink, struct node_route **ret_routes,
 				 size_t *ret_n);
 

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 int netns_open(pid_t pid)
@@ -67,6 +68,43 @@ const struct known_netns *netns_table_find(const struct netns_table *table, uint
 	return find(table, inode);
 }
 
+static bool is_kind(const struct node_link *link, const char *kind)
+{
+	return !strncmp(link->kind, kind, sizeof(link->kind));
+}
+
+/* Tunnels, bridges and dummies inside send by what stands here; a veth by its other end. */
+static bool sends_elsewhere(const struct node_link *link)
+{
+	static const char *const kinds[] = {"", "macvlan", "macvtap", "ipvlan", "ipvtap", "ipoib"};
+
+	if (link->is_loopback)
+		return false;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (is_kind(link, kinds[i]))
+			return true;
+	return is_kind(link, "vlan") && link->peer_nsid >= 0;
+}
+
+static int read_devices(struct netns_table *table, struct node_netns *netns)
+{
+	struct node_link *links;
+	size_t n;
+	int r = netlink_links_there(table->netlink, netns->nsid, &links, &n);
+
+	netns->device[0] = netns->device_kind[0] = '\0';
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n && !netns->device[0]; i++)
+		if (sends_elsewhere(&links[i])) {
+			memcpy(netns->device, links[i].name, sizeof(netns->device));
+			memcpy(netns->device_kind, links[i].kind, sizeof(netns->device_kind));
+		}
+	free(links);
+	return 0;
+}
+
+/* And devices. */
 static int read_addresses(struct netns_table *table, struct known_netns *known)
 {
 	struct node_netns *netns = &known->netns;
@@ -77,6 +115,11 @@ static int read_addresses(struct netns_table *table, struct known_netns *known)
 	if (netns->is_host || netns->nsid >= 0) {
 		int r = netlink_addresses(table->netlink, netns->is_host ? -1 : netns->nsid,
 					  &addresses, &n);
+		if (r == 0 && !netns->is_host) {
+			r = read_devices(table, netns);
+			if (r < 0)
+				free(addresses);
+		}
 		if (r < 0) {
 			known->is_stale = true;
 			return r == -EINVAL ? -ENOENT : r;

@@ -65,6 +65,9 @@ struct node_netns {
 	bool is_host;	/* it is our own */
 	struct node_address *addresses; /* inside it, loopback excluded */
 	size_t n_addresses;
+	/* A device inside it that sends by none of our links: a card, or what stands on a device of another
+	 * namespace (macvlan, ipvlan, vlan). device "": there is none. kind as in node_link. */
+	char device[LINK_NAME_MAX], device_kind[16];
 };
 
 struct node_container {
