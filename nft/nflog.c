@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <libmnl/libmnl.h>
 #include <libnetfilter_log/libnetfilter_log.h>
@@ -49,7 +50,7 @@ struct pf_nflog {
 	uint16_t group;
 	uint32_t request;  /* sequence of the last configuration message */
 	uint32_t expected; /* sequence number the next record should have */
-	uint64_t batches;  /* of datagrams, handed out */
+	uint64_t batch;	   /* number of the last one that was handed out */
 	struct pf_nflog_counts counts;
 	struct datagram *kept, **kept_end;
 	char *datagrams;
@@ -214,6 +215,15 @@ static int open_socket(struct pf_nflog *nflog, uint32_t socket_buffer)
 	return 0;
 }
 
+/* Where the numbers of batches begin: behind those of groups that were bound before. */
+static uint64_t now_nsec(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 int pf_nflog_open(const struct pf_nflog_options *options, struct pf_nflog **ret_nflog)
 {
 	struct pf_nflog *nflog = calloc(1, sizeof(*nflog));
@@ -224,6 +234,7 @@ int pf_nflog_open(const struct pf_nflog_options *options, struct pf_nflog **ret_
 	if (nflog && nflog->datagrams) {
 		nflog->group = options->group;
 		nflog->kept_end = &nflog->kept;
+		nflog->batch = now_nsec();
 		r = open_socket(nflog, options->socket_buffer);
 	}
 	if (!r)
@@ -284,7 +295,7 @@ static unsigned deliver(struct pf_nflog *nflog, const char *bytes, size_t size, 
 			continue;
 		note_sequence(nflog, &record);
 		nflog->counts.received++;
-		record.batch = nflog->batches;
+		record.batch = nflog->batch;
 		n++;
 		fn(&record, userdata);
 	}
@@ -322,7 +333,7 @@ static unsigned deliver_all(struct pf_nflog *nflog, const struct reading *readin
 	const char *bytes = nflog->datagrams;
 	unsigned n = 0;
 
-	nflog->batches++;
+	nflog->batch++;
 	for (unsigned i = 0; i < reading->n; i++) {
 		n += deliver(nflog, bytes, reading->lengths[i], fn, userdata);
 		bytes += NLMSG_ALIGN(reading->lengths[i]);
@@ -340,7 +351,7 @@ int pf_nflog_dispatch(struct pf_nflog *nflog, unsigned limit, pf_nflog_fn fn, vo
 	for (unsigned i = 0; i < limit && n < limit && !reading.error;) {
 		kept = take_kept(nflog);
 		if (kept) {
-			nflog->batches++;
+			nflog->batch++;
 			n += deliver(nflog, kept->bytes, kept->length, fn, userdata);
 			free(kept);
 			i++;

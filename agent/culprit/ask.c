@@ -186,7 +186,6 @@ const struct culprit *culprits_ask(struct culprits *culprits, const struct culpr
 	const struct culprit *culprit = answer_again(culprits, query);
 
 	culprits->counts.asked++;
-	culprits->counts.again += culprit != NULL;
 	if (!culprit)
 		culprit = ask(culprits, query);
 	culprits->counts.named += culprit->holder != CULPRIT_HOLDER_NONE;

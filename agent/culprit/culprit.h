@@ -91,7 +91,6 @@ struct culprit_options {
 struct culprit_counts {
 	uint64_t asked;
 	uint64_t named;	  /* a process */
-	uint64_t again;	  /* answered by the answer to another of the batch */
 	uint64_t skipped; /* there was no time for them */
 };
 

@@ -419,6 +419,27 @@ static void the_callback_may_change_the_threshold(void **state)
 	assert_false(caught.has_gap);
 }
 
+/* Messages that waited together have one number, and no others have it, of a group that is bound anew either. */
+static void what_waits_is_one_batch(void **state)
+{
+	uint64_t last = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct pf_nflog *nflog = open_group(1, prompt.socket_buffer);
+		for (unsigned k = 0; k < 3; k++) {
+			struct caught caught = {};
+			send_udp(AF_INET, 10, 4);
+			dispatch_all(nflog, &caught);
+			assert_int_equal(caught.n, 4);
+			assert_true(caught.records[0].batch > last);
+			for (unsigned n = 1; n < 4; n++)
+				assert_int_equal(caught.records[n].batch, caught.records[0].batch);
+			last = caught.records[0].batch;
+		}
+		bound = pf_nflog_free(bound);
+	}
+}
+
 /* What waits for its queue to fill comes with the end of the group, and nothing after it. */
 static void the_last_come_with_the_end(void **state)
 {
@@ -537,6 +558,7 @@ int main(void)
 		RULESET_TEST(losses_of_whole_datagrams_are_counted),
 		RULESET_TEST(a_threshold_collects),
 		RULESET_TEST(a_change_of_threshold_keeps_records),
+		RULESET_TEST(what_waits_is_one_batch),
 		RULESET_TEST(the_last_come_with_the_end),
 		RULESET_TEST(the_callback_may_change_the_threshold),
 		RULESET_TEST(a_full_buffer_takes_a_change),
