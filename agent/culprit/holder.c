@@ -12,9 +12,9 @@
  *	4. everywhere, the newest file of a process first, until the deadline
  *
  * One that is found does not prove that there is no other. A process that inherited it has it under the same
- * number, so that is looked at in all of them; the rest only where it is not much, and while there is time. For a
- * moment it is not done again for the same socket: as long as there are the same processes and each has as many
- * files open. */
+ * number, so that is looked at in all of them; the rest only where it is not much, and while there is time. That is
+ * done again for each question: a process that was handed a socket, and closed what it came by, has as many files
+ * open as before. */
 #include "culprit/holder.h"
 
 #include <dirent.h>
@@ -29,11 +29,10 @@
 #include "base/clock.h"
 #include "culprit/process.h"
 
-#define CHUNK	      128 /* numbers that are read before they are looked at */
-#define NUMBERS_MAX   2	  /* that are tried in all processes */
-#define OTHERS_MAX    256 /* files that are all looked at */
-#define SEARCHED_USEC 1000000u
-#define CLOCK_STRIDE  8 /* links between two looks at the clock */
+#define CHUNK	     128 /* numbers that are read before they are looked at */
+#define NUMBERS_MAX  2	 /* that are tried in all processes */
+#define OTHERS_MAX   256 /* files that are all looked at */
+#define CLOCK_STRIDE 8	 /* links between two looks at the clock */
 
 static uint64_t inode_at(int directory, const char *path)
 {
@@ -243,62 +242,21 @@ static void find_heirs(const struct holder_search *search, struct find find,
 	}
 }
 
-/* The processes and how many files each has open, as one value. False: too many to look at while there is
- * time. */
-static bool count_all(const struct holder_search *search, struct siphash128 *ret_files,
-		      bool *ret_is_told)
+/* Too many to look at while there is time; how many is told from kernel 6.2 on. */
+static bool are_too_many(const struct holder_search *search)
 {
-	static const uint8_t public[16] = "podfence files";
-	uint32_t counts[2 * OTHERS_MAX];
 	off_t n = 0;
 
-	*ret_is_told = search->n_pids <= OTHERS_MAX;
-	for (size_t i = 0; i < search->n_pids && n <= OTHERS_MAX; i++) {
-		off_t more = count_files(search, search->pids[i]);
-		*ret_is_told = *ret_is_told && more > 0; /* from kernel 6.2 on */
-		n += more;
-		if (i < OTHERS_MAX) {
-			counts[2 * i] = (uint32_t)search->pids[i];
-			counts[2 * i + 1] = (uint32_t)more;
-		}
-	}
-	if (n > OTHERS_MAX)
-		return false;
-	if (*ret_is_told)
-		*ret_files = siphash128(public, counts, 2 * search->n_pids * sizeof(*counts));
-	return true;
-}
-
-static bool was_searched(const struct holder_search *search, const struct siphash128 *files)
-{
-	for (size_t i = 0; i < SEARCHED_MAX; i++)
-		if (search->hints->searched[i].inode == search->inode &&
-		    !memcmp(&search->hints->searched[i].files, files, sizeof(*files)) &&
-		    clock_usec(CLOCK_MONOTONIC) - search->hints->searched[i].usec < SEARCHED_USEC)
-			return true;
-	return false;
-}
-
-static void note_searched(const struct holder_search *search, const struct siphash128 *files)
-{
-	struct holder_hints *hints = search->hints;
-	size_t at = hints->next_searched;
-
-	hints->searched[at].inode = search->inode;
-	hints->searched[at].files = *files;
-	hints->searched[at].usec = clock_usec(CLOCK_MONOTONIC);
-	hints->next_searched = (at + 1) % SEARCHED_MAX;
+	for (size_t i = 0; i < search->n_pids && n <= OTHERS_MAX; i++)
+		n += count_files(search, search->pids[i]);
+	return n > OTHERS_MAX;
 }
 
 static void find_others(const struct holder_search *search, struct holders *holders)
 {
-	struct siphash128 files;
-	bool over = false, is_told;
+	bool over = false;
 
-	if (!count_all(search, &files, &is_told))
-		return;
-	holders->are_all = is_told && holders->n == 1 && was_searched(search, &files);
-	if (holders->are_all)
+	if (are_too_many(search))
 		return;
 	for (size_t i = 0; i < search->n_pids && !over; i++) {
 		pid_t pid = search->pids[i];
@@ -310,8 +268,6 @@ static void find_others(const struct holder_search *search, struct holders *hold
 			add(holders, pid);
 	}
 	holders->are_all = !over;
-	if (is_told && !over && holders->n == 1)
-		note_searched(search, &files);
 }
 
 void holders_find(const struct holder_search *search, struct holders *ret_holders)

@@ -7,13 +7,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/siphash.h"
-
 /* Which processes have a socket open. */
 
-#define HOLDERS_MAX  8
-#define HINTS_MAX    64
-#define SEARCHED_MAX 8
+#define HOLDERS_MAX 8
+#define HINTS_MAX   64
 
 /* Where sockets were found before: a program that opens one connection after the other has each under the same
  * number. */
@@ -23,12 +20,6 @@ struct holder_hints {
 		int descriptor;
 	} hints[HINTS_MAX];
 	size_t next;
-	/* Of which sockets all files of all processes were looked at, and how many processes and files that were. */
-	struct {
-		uint64_t inode, usec; /* CLOCK_MONOTONIC */
-		struct siphash128 files;
-	} searched[SEARCHED_MAX];
-	size_t next_searched;
 };
 
 struct holder_search {
