@@ -220,6 +220,14 @@ int agent_parameters_end(struct json *json)
 	return json->buffer->is_broken ? cli_fail(1, "out of memory") : 0;
 }
 
+int agent_show(struct table *table, struct json_object *items)
+{
+	int r = table_print(table, items, stdout);
+
+	json_object_put(items);
+	return r < 0 ? cli_fail(1, "out of memory") : cli_finish();
+}
+
 /* The only namespace that has a pod of this name. */
 static int find_namespace(const struct cli *cli, struct agent_endpoint *endpoint)
 {

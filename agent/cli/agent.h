@@ -41,5 +41,8 @@ void agent_parameters_begin(struct json *json, struct buffer *parameters, const 
 			    const char *name);
 PF_MUST_CHECK int agent_parameters_end(struct json *json);
 
+/* Prints the items, which it takes over, as the last thing a command does. The exit status. */
+PF_MUST_CHECK int agent_show(struct table *table, struct json_object *items);
+
 /* Once, or again and again with --watch. */
 PF_MUST_CHECK int agent_watch(const struct cli *cli, int (*show)(const struct cli *cli));

@@ -134,10 +134,7 @@ static int show(const struct cli *cli)
 	flows_sort(items);
 	if (!json_object_array_length(items) && table.format <= TABLE_WIDE)
 		fputs("Nothing is being denied or audited.\n", stderr);
-	if (table_print(&table, items, stdout) < 0)
-		status = cli_fail(1, "out of memory");
-	json_object_put(items);
-	return status ? status : cli_finish();
+	return agent_show(&table, items);
 }
 
 int cli_flows(const struct cli *cli)

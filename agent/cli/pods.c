@@ -134,10 +134,10 @@ static int show(const struct cli *cli)
 	if (status)
 		return status;
 	status = count(cli, items);
-	if (!status && table_print(&table, items, stdout) < 0)
-		status = cli_fail(1, "out of memory");
+	if (!status)
+		return agent_show(&table, items);
 	json_object_put(items);
-	return status ? status : cli_finish();
+	return status;
 }
 
 int cli_pods(const struct cli *cli)

@@ -61,10 +61,7 @@ static int list(const struct cli *cli)
 		status = agent_list(cli, AGENT "ListQuarantines", NULL, "quarantines", &items);
 	if (status)
 		return status;
-	if (table_print(&table, items, stdout) < 0)
-		status = cli_fail(1, "out of memory");
-	json_object_put(items);
-	return status ? status : cli_finish();
+	return agent_show(&table, items);
 }
 
 static int add_time(const struct cli *cli, struct json *json)

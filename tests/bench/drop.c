@@ -111,19 +111,9 @@ static void reader_stop(struct reader *reader)
 
 static void make_lab(uint8_t mac[static 6], uint32_t *ret_link)
 {
-	if (!namespace_run("mount -t sysfs sysfs /sys; sysctl -qw net.ipv4.ip_forward=1;"
-			   "ip link add pod0 index 1000 type veth peer name pod0p && "
-			   "ip link set pod0 up && ip link set pod0p up && "
-			   "ip route add 10.244.0.0/32 dev pod0 && "
-			   "ip link add sink type ifb && ip link set sink up && "
-			   "ip route add 203.0.113.0/24 dev sink"))
+	lab_add_pod(mac, ret_link);
+	if (!namespace_run("ip route add 203.0.113.0/24 dev sink"))
 		exit(1);
-	*ret_link = if_nametoindex("pod0");
-	FILE *file = fopen("/sys/class/net/pod0/address", "r");
-	if (!file || fscanf(file, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2],
-			    &mac[3], &mac[4], &mac[5]) != 6)
-		exit(1);
-	fclose(file);
 }
 
 static uint64_t denied(struct bench *bench, const char *table)

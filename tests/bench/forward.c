@@ -42,23 +42,12 @@ static uint64_t sink_packets(void)
 
 static void make_lab(uint8_t mac[static 6], uint32_t *ret_link)
 {
-	/* The made-up node's first pod has link 1000: give the pod's veth that index. */
+	lab_add_pod(mac, ret_link);
 	if (!namespace_run(
-		    "mount -t sysfs sysfs /sys; sysctl -qw net.ipv4.ip_forward=1;"
-		    "ip link add pod0 index 1000 type veth peer name pod0p && ip link set pod0 up "
-		    "&&"
-		    "ip link set pod0p up && ip route add 10.244.0.0/32 dev pod0 &&"
-		    "ip link add sink type ifb && ip link set sink up &&"
 		    "ip addr add 10.99.0.254/24 dev sink && ip route add 100.64.0.0/10 dev sink &&"
 		    "ip neigh add 10.99.0.1 lladdr 02:00:00:00:00:01 dev sink &&"
 		    "ip neigh add 100.64.0.1 lladdr 02:00:00:00:00:01 dev sink"))
 		exit(1);
-	*ret_link = if_nametoindex("pod0");
-	FILE *file = fopen("/sys/class/net/pod0/address", "r");
-	if (!file || fscanf(file, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2],
-			    &mac[3], &mac[4], &mac[5]) != 6)
-		exit(1);
-	fclose(file);
 }
 
 /* "internal": a network that is internal as a whole, so nobody asks who sends. "judged": one that

@@ -3,6 +3,7 @@
  */
 #include "lab.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "compile/compile.h"
 #include "policy/own.h"
+#include "namespace.h"
 #include "node.h"
 
 uint64_t cpu_thread_nsec(void)
@@ -41,6 +43,22 @@ struct statistics statistics_of(double *values, size_t n)
 {
 	qsort(values, n, sizeof(*values), compare);
 	return (struct statistics){values[n / 2], values[0], values[n - 1]};
+}
+
+void lab_add_pod(uint8_t ret_mac[static 6], uint32_t *ret_link)
+{
+	if (!namespace_run("mount -t sysfs sysfs /sys; sysctl -qw net.ipv4.ip_forward=1;"
+			   "ip link add pod0 index 1000 type veth peer name pod0p && "
+			   "ip link set pod0 up && ip link set pod0p up && "
+			   "ip route add 10.244.0.0/32 dev pod0 && "
+			   "ip link add sink type ifb && ip link set sink up"))
+		exit(1);
+	*ret_link = if_nametoindex("pod0");
+	FILE *file = fopen("/sys/class/net/pod0/address", "r");
+	if (!file || fscanf(file, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &ret_mac[0], &ret_mac[1],
+			    &ret_mac[2], &ret_mac[3], &ret_mac[4], &ret_mac[5]) != 6)
+		exit(1);
+	fclose(file);
 }
 
 void apply_or_die(struct pf_nft *nft, const struct pf_ruleset *from, const struct pf_ruleset *to)

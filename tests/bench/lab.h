@@ -18,6 +18,9 @@ struct statistics {
 };
 struct statistics statistics_of(double *values, size_t n); /* sorts */
 
+/* pod0, the veth of the made-up node's first pod, with that pod's index and address, and an ifb `sink` for what is
+ * forwarded. */
+void lab_add_pod(uint8_t ret_mac[static 6], uint32_t *ret_link);
 void apply_or_die(struct pf_nft *nft, const struct pf_ruleset *from, const struct pf_ruleset *to);
 #define BACKSTOP_DEVICE "sink" /* where the backstop of MADE_BACKSTOP stands */
 struct pf_ruleset *compiled_or_die(unsigned n_pods, unsigned n_host_pods, unsigned flags);

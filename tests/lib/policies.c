@@ -10,6 +10,8 @@
 #include "base/yaml_json.h"
 #include "kube/policy_parse.h"
 
+#include "test.h"
+
 struct hearing {
 	const struct policy_source *source;
 	struct policy *policy;
@@ -188,4 +190,23 @@ void policies_verify(const struct policy *policy)
 	verify_selector(&policy->pods);
 	for (size_t i = 0; i < policy->n_rules; i++)
 		verify_rule(&policy->rules[i], is_namespaced);
+}
+
+void policies_check(const char *yaml, bool is_file, int result, const char *expected,
+		    const char *said)
+{
+	struct policy *policy = NULL;
+	struct report report;
+
+	report_init(&report);
+	int r = policies_parse(yaml, is_file, &report, &policy);
+	char *report_text = policies_report(&report);
+	char *text = policy ? policies_describe(policy) : strdup("");
+	assert_string_equal(report_text, said);
+	assert_string_equal(text, expected);
+	assert_int_equal(r, result);
+	free(text);
+	free(report_text);
+	policy_free(policy);
+	report_done(&report);
 }

@@ -13,6 +13,11 @@
 int policies_parse(const char *yaml, bool is_file, struct report *report,
 		   struct policy **ret_policy);
 
+/* What the parser returns, what is made of the document (as policies_describe() says; "": nothing) and what is said
+ * about it (as policies_report() does). */
+void policies_check(const char *yaml, bool is_file, int result, const char *expected,
+		    const char *said);
+
 /* To be freed:
  *
  *	NetworkPolicy payments/partner pods[app In (api)]

@@ -24,21 +24,8 @@
 static void check(const char *yaml, bool is_file, int result, const char *expected,
 		  const char *said)
 {
-	struct policy *policy = NULL;
-	struct report report;
-
-	report_init(&report);
 	print_message("# %.400s\n", yaml);
-	int r = policies_parse(yaml, is_file, &report, &policy);
-	char *report_text = policies_report(&report);
-	char *text = policy ? policies_describe(policy) : strdup("");
-	assert_string_equal(report_text, said);
-	assert_string_equal(text, expected);
-	assert_int_equal(r, result);
-	free(text);
-	free(report_text);
-	policy_free(policy);
-	report_done(&report);
+	policies_check(yaml, is_file, result, expected, said);
 }
 
 static void it_says(void **state)
