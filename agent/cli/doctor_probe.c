@@ -3,8 +3,10 @@
  *
  * A packet out of each ordinary pod: its flow has to be in the ledger then. A child enters the pod's network
  * namespace and sends; the address is of TEST-NET-1 (RFC 5737), and the TTL lets it live for one hop behind
- * this node, should it get out. Host pods are left alone: for them a process would have to be put into
- * their cgroup. */
+ * this node, should it get out. Host pods and units are left alone: their packets are told by the cgroup of the
+ * socket's maker, so a process of ours would have to stand in the pod's cgroup, under its limits and where the kubelet,
+ * systemd and the pod's own tools count, signal and freeze what they find; a cgroup made beside its containers is one
+ * that the kubelet does not know, and keeps the pod's from being removed while it is there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -177,7 +179,9 @@ static void judge(struct doctor *doctor, struct json_object *waiting, size_t n)
 			"a packet of %s to " PROBE " was not judged", text);
 	}
 	if (n > left)
-		doctor_find(doctor, CHECK, HEALTH_OK, NULL, "packets of %zu pods are judged",
+		doctor_find(doctor, CHECK, HEALTH_OK, NULL,
+			    "packets of %zu pods are judged (host pods and units cannot be tried "
+			    "from outside)",
 			    n - left);
 }
 

@@ -13,6 +13,8 @@ from agent import Agent, program
 from lab import Lab, rules
 from worker import NOBODY
 
+JUDGED = "are judged (host pods and units cannot be tried from outside)"
+
 
 def examine(agent: Agent, **environment: str) -> tuple[int, dict[str, list[dict]]]:
     status, said, wrong = agent.podfence("doctor", "-o", "json", "--config", str(agent.config),
@@ -55,7 +57,7 @@ def check_probe(check: tap.Tap, lab: Lab, agent: Agent) -> None:
                         map(json.loads, said.splitlines()) if item["check"] == "probe"]
 
     mark = lab.outside.mark()
-    check.equal(probe(), (0, [("ok", "packets of 2 pods are judged")]), "both pods are probed")
+    check.equal(probe(), (0, [("ok", "packets of 2 pods " + JUDGED)]), "both pods are probed")
     check.equal(lab.left(mark), [], "nothing got out")
     routed = next(pod for pod in lab.pods if pod.name == "routed")
     agent.wait_for(lambda: not json.loads(agent.podfence("flows", "-o", "json")[1])["items"],
@@ -64,7 +66,7 @@ def check_probe(check: tap.Tap, lab: Lab, agent: Agent) -> None:
     netns.run("tc", "filter", "add", "dev", routed.link, "ingress", "bpf", "bytecode",
               "1,6 0 0 2,", "direct-action")  # TC_ACT_SHOT
     check.equal(probe(), (1, [("problem", "a packet of shop/routed to 192.0.2.1 was not judged"),
-                              ("ok", "packets of 1 pods are judged")]), "one is not judged")
+                              ("ok", "packets of 1 pods " + JUDGED)]), "one is not judged")
     netns.run("tc", "qdisc", "del", "dev", routed.link, "clsact")
 
 
