@@ -254,6 +254,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         api = self.server.api
         version, cuts = int(query["resourceVersion"]), api.cuts
+        api.told[kind] = version, time.monotonic()
         if moment and self.misbehave(moment, how, kind, query):
             return
         if fault == "expired" or version < api.oldest:
