@@ -11,8 +11,8 @@ a processor (schedstat of all its threads).
         sudo PODFENCE_BUILD=build-release python3 tests/bench/api.py memory [PODS]
         sudo PODFENCE_BUILD=build-release python3 tests/bench/api.py churn [EVENTS]
 """
+import contextlib
 import json
-import os
 import pathlib
 import re
 import sys
@@ -37,6 +37,8 @@ AHEAD = 1000  # events that the watch may be behind
 TOGETHER = 20  # events in a burst, as fast as it goes
 MARKS = 10
 PATIENCE = 120.0
+# nft looks for the name of each cgroup in all of them, which takes minutes.
+RULESET = "mount -t tmpfs none /sys/fs/cgroup && nft -j list ruleset"
 OPEN = {"podfence-bench": "open"}  # the label of pods that a policy lets out
 
 
@@ -94,6 +96,15 @@ class Bench:
             raise RuntimeError(error)
         endpoints = json.loads(text)["endpoints"]
         return sum(endpoints.values()), endpoints["enforced"]
+
+    def descriptors(self) -> tuple[int, int]:
+        """How many are open, and how many inotify watches stand behind them."""
+        open_now, watches = 0, 0
+        for one in pathlib.Path(f"/proc/{self.agent.process.pid}/fdinfo").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                watches += one.read_text().count("inotify wd")
+                open_now += 1
+        return open_now, watches
 
     def wait_pods(self, number: int) -> None:
         wait_until(lambda: time.sleep(0.1) or self.pods() == (number, number),
@@ -210,15 +221,13 @@ class Marks:
         seconds, cpu = time.monotonic() - self.begun, bench.milliseconds() - self.cpu
         bench.api.delete(self.sentinel)
         bench.wait_pods(N_PODS)
-        entries = pathlib.Path(f"/proc/{bench.agent.process.pid}/fd")
-        watches = sum(pathlib.Path(f"/proc/{bench.agent.process.pid}/fdinfo/{one}")
-                      .read_text().count("inotify wd") for one in os.listdir(entries))
-        rules = json.loads(netns.run("nft", "-j", "list", "ruleset"))["nftables"]
+        descriptors, watches = bench.descriptors()
+        rules = json.loads(netns.run("unshare", "-m", "sh", "-c", RULESET))["nftables"]
         elements = sum(len(body.get("elem", [])) for one in rules
                        for kind, body in one.items() if kind in ("set", "map"))
         n_rules = sum("rule" in one for one in rules)
         count = sent - self.sent
-        print(f"  {what:24} {sent:9,} events; {len(os.listdir(entries))} descriptors, {watches} "
+        print(f"  {what:24} {sent:9,} events; {descriptors} descriptors, {watches} "
               f"watches, RssAnon {bench.kibibytes('RssAnon') / 1024:.2f} MB, {elements} elements, "
               f"{n_rules} rules; {count / seconds:,.0f} a second, {1000 * cpu / max(count, 1):.0f} "
               f"us of CPU each", flush=True)
