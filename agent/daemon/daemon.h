@@ -179,7 +179,8 @@ struct daemon {
 	struct detours detours;
 	uint64_t detours_version; /* of the configuration they were judged by; 0: none */
 	bool were_detours_hidden, was_tcx_hidden, were_strays_hidden;
-	struct strays *strays; /* NULL: they cannot be looked for */
+	struct strays *strays;	   /* NULL: they cannot be looked for */
+	uint64_t strays_cost_usec; /* processor time of the search that is under way */
 	sd_event_source *strays_source;
 	struct snapshot *snapshot;
 	struct history history;

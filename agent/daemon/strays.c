@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * Sockets that processes of endpoints have open and that were made outside: searched for ten seconds after the last
- * search ended, a millisecond out of every twenty, so that on a node with many processes it takes longer and not
- * more of the processor. */
+ * Sockets that processes of endpoints have open and that were made outside: searched for a millisecond out of every
+ * twenty, so that on a node with many processes it takes longer and not more of the processor. Between two searches
+ * are 4,000 times what the last one took of it, ten seconds at least and five minutes at most: a node where nothing
+ * happens costs next to nothing, however many pods it has. */
 #include "daemon/daemon.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/diag.h"
 #include "culprit/stray.h"
 
-#define REST_USEC  (10 * 1000000u)
-#define FIRST_USEC 1000000u
-#define STEP_USEC  1000u
-#define PAUSE_USEC 19000u
+#define REST_USEC     (10 * 1000000u)
+#define REST_MAX_USEC (300 * 1000000u)
+#define REST_FACTOR   4000u
+#define FIRST_USEC    1000000u
+#define STEP_USEC     1000u
+#define PAUSE_USEC    19000u
 
 /* Endpoints that were found, and below what sockets are judged: pod roots and units. */
 static int begin(struct daemon *daemon)
@@ -75,10 +79,17 @@ static void say_once(struct daemon *daemon, int error)
 	daemon->were_strays_hidden = true;
 }
 
+static uint64_t rest_after(uint64_t cost_usec)
+{
+	uint64_t rest = cost_usec * REST_FACTOR;
+
+	return rest < REST_USEC ? REST_USEC : rest > REST_MAX_USEC ? REST_MAX_USEC : rest;
+}
+
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
-	uint64_t next = PAUSE_USEC;
+	uint64_t next = PAUSE_USEC, begun = clock_usec(CLOCK_THREAD_CPUTIME_ID);
 	int r = 0;
 
 	if (!strays_is_busy(daemon->strays))
@@ -89,8 +100,11 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 		take(daemon);
 	if (r < 0)
 		say_once(daemon, r);
-	if (r != 0)
-		next = REST_USEC;
+	daemon->strays_cost_usec += clock_usec(CLOCK_THREAD_CPUTIME_ID) - begun;
+	if (r != 0) {
+		next = rest_after(daemon->strays_cost_usec);
+		daemon->strays_cost_usec = 0;
+	}
 	(void)sd_event_source_set_time_relative(source, next);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;
