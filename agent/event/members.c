@@ -211,6 +211,17 @@ static void labels_add(struct json *json, const struct pod *pod)
 	json_object_end(json);
 }
 
+/* A static pod is known to its kubelet by the hash of its manifest, which kubectl looks for the pod's
+ * Events by; the uid is that of its mirror in the API. Dots are '_', as in labels. */
+static void annotations_add(struct json *json, const struct pod *pod)
+{
+	if (!strcmp(pod->cgroup_uid, pod->uid))
+		return;
+	json_object_begin(json, "annotations");
+	json_string(json, "kubernetes_io/config_hash", pod->cgroup_uid);
+	json_object_end(json);
+}
+
 static void kubernetes_add(struct json *json, const struct pod *pod, const char *node_name,
 			   const struct pod_container *container)
 {
@@ -232,6 +243,7 @@ static void kubernetes_add(struct json *json, const struct pod *pod, const char 
 	}
 	workloads_add(json, pod);
 	labels_add(json, pod);
+	annotations_add(json, pod);
 	json_object_end(json);
 }
 

@@ -267,9 +267,12 @@ static void add_series(struct json *json, struct json_object *tree)
 	json_object_end(json);
 }
 
+/* Of a static pod kubectl shows what regards its manifest's hash, as the kubelet's own Events do
+ * (kubectl/pkg/describe, PodDescriber). */
 static void add_regarding(struct json *json, struct json_object *tree)
 {
-	const char *uid = ship_text(tree, "kubernetes.pod.uid");
+	const char *hash = ship_text(tree, "kubernetes.annotations.kubernetes_io/config_hash");
+	const char *uid = hash[0] ? hash : ship_text(tree, "kubernetes.pod.uid");
 
 	json_object_begin(json, "regarding");
 	json_string(json, "apiVersion", "v1");

@@ -16,8 +16,8 @@ from worker import Worker
 
 PORT = 5353
 UNIT = "system.slice/web.service"
-REST = 10  # seconds between two searches
-PATIENCE = 3 * REST
+REST = 300  # seconds between two searches at most: they are as rare as they are dear
+PATIENCE = REST + 20
 
 
 def endpoints(agent: Agent) -> dict[str, tuple[str, str]]:

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "event/agent_event.h"
+#include "handmade.h"
 #include "scene.h"
 #include "test.h"
 
@@ -275,6 +276,28 @@ static void culprits_are_golden(void **state)
 	buffer_done(&line);
 }
 
+/* kubectl finds the Events of a static pod by the hash of its manifest. */
+static void static_pods_have_their_hash(void **state)
+{
+	static const char said[] = "\"annotations\":{\"kubernetes_io/config_hash\":\"hash\"}";
+	struct pod *pod = handmade_pod("kube-system", "etcd-node-17", "uid", true);
+	struct endpoint endpoint = {.kind = ENDPOINT_HOST_POD, .pod = pod};
+	struct buffer members = BUFFER_INIT;
+
+	event_endpoint_members(&endpoint, NULL, &scene_context, &members);
+	buffer_add(&members, "", 1);
+	assert_null(strstr(members.bytes, "annotations"));
+	free(pod->cgroup_uid);
+	pod->cgroup_uid = strdup("hash");
+	buffer_clear(&members);
+	event_endpoint_members(&endpoint, NULL, &scene_context, &members);
+	buffer_add(&members, "", 1);
+	assert_non_null(strstr(members.bytes, said));
+	assert_non_null(strstr(members.bytes, "\"uid\":\"uid\""));
+	buffer_done(&members);
+	pod_free(pod);
+}
+
 /* The members that were made once say what would be made now. */
 static void kept_members_change_nothing(void **state)
 {
@@ -473,9 +496,13 @@ static void ids_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_are_golden),   cmocka_unit_test(kept_members_change_nothing),
-		cmocka_unit_test(flows_are_golden),   cmocka_unit_test(culprits_are_golden),
-		cmocka_unit_test(changes_are_golden), cmocka_unit_test(ids_differ),
+		cmocka_unit_test(lines_are_golden),
+		cmocka_unit_test(kept_members_change_nothing),
+		cmocka_unit_test(flows_are_golden),
+		cmocka_unit_test(culprits_are_golden),
+		cmocka_unit_test(changes_are_golden),
+		cmocka_unit_test(ids_differ),
+		cmocka_unit_test(static_pods_have_their_hash),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

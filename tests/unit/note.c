@@ -184,6 +184,24 @@ static void kubernetes(void **state)
 	buffer_done(&body);
 }
 
+static void a_static_pod_is_its_manifest(void **state)
+{
+	struct json_object *alert = read_alert("alert-first"),
+			   *annotations = json_object_new_object();
+	struct buffer body = BUFFER_INIT;
+	struct note_kubernetes note;
+
+	json_object_object_add(annotations, "kubernetes_io/config_hash",
+			       json_object_new_string("0123456789abcdef0123456789abcdef"));
+	json_object_object_add(ship_find(alert, "kubernetes"), "annotations", annotations);
+	assert_int_equal(note_kubernetes(alert, false, &note, &body), 0);
+	struct json_object *tree = body_of(&body);
+	assert_at(tree, "regarding.uid", "0123456789abcdef0123456789abcdef");
+	json_object_put(tree);
+	json_object_put(alert);
+	buffer_done(&body);
+}
+
 static void what_has_no_object(void **state)
 {
 	static const char *const texts[] = {
@@ -213,6 +231,7 @@ int main(void)
 		cmocka_unit_test(markup_of_others_is_none),
 		cmocka_unit_test(alertmanager),
 		cmocka_unit_test(kubernetes),
+		cmocka_unit_test(a_static_pod_is_its_manifest),
 		cmocka_unit_test(what_has_no_object),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
