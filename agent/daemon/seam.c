@@ -13,6 +13,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -149,6 +150,14 @@ static int reader_take(struct daemon *daemon, int fd)
 	return r;
 }
 
+/* One that left and came back at once stands at the door before the loop has told that it left. */
+static bool has_left(int reader)
+{
+	struct pollfd look = {.fd = reader, .events = POLLRDHUP};
+
+	return poll(&look, 1, 0) > 0 && look.revents;
+}
+
 /* The first one keeps its place: a second podfence-ship would take events away from it. */
 static int on_connect(sd_event_source *source, int listening, uint32_t events, void *userdata)
 {
@@ -158,6 +167,8 @@ static int on_connect(sd_event_source *source, int listening, uint32_t events, v
 
 	if (fd < 0)
 		return 0;
+	if (seam->reader >= 0 && has_left(seam->reader))
+		reader_leave(seam);
 	if (seam->reader >= 0) {
 		seam->refused++;
 		close(fd);

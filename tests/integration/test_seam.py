@@ -83,7 +83,14 @@ def check_readers(check: tap.Tap, agent: Agent, pod: Pod) -> None:
     check.equal(identities(events), identities(agent.events())[3:],
                 "the next reader gets what came between")
     check.equal(field(state, "podfence.seam.refused"), 1, "the refused one is counted")
+    agent.process.send_signal(signal.SIGSTOP)
     third.close()
+    fourth = Reader(str(agent.events_socket))
+    agent.process.send_signal(signal.SIGCONT)
+    _, state = fourth.until_state(7)
+    check.equal(field(state, "podfence.seam.refused"), 1,
+                "who leaves and comes back at once is not refused")
+    fourth.close()
 
 
 def check_stall(check: tap.Tap, agent: Agent, pod: Pod) -> None:
