@@ -49,6 +49,7 @@ static void event_play(const struct pf_nflog_record *record, char *name, uint64_
 		.namespace = name,
 		.name = name,
 		.uid = name,
+		.cgroup_uid = name[0] ? name + 1 : name, /* a static pod's, mostly */
 		.owner_kind = (char *)"Job",
 		.owner_name = name,
 		.workload_kind = name,
