@@ -313,3 +313,18 @@ int agent_watch(const struct cli *cli, int (*show)(const struct cli *cli))
 		sleep(WATCH_SECONDS);
 	}
 }
+
+int agent_parameters_list(const struct cli *cli, struct json *json, struct buffer *parameters)
+{
+	struct agent_endpoint endpoint;
+	int status = 0;
+
+	if (!cli->n_arguments) {
+		agent_parameters_begin(json, parameters, cli_value(cli, "namespace"), NULL);
+		return 0;
+	}
+	status = agent_endpoint(cli, cli->arguments[0], &endpoint);
+	if (!status)
+		agent_parameters_begin(json, parameters, endpoint.namespace, endpoint.name);
+	return status;
+}

@@ -40,6 +40,10 @@ PF_MUST_CHECK int agent_endpoint(const struct cli *cli, const char *text,
 void agent_parameters_begin(struct json *json, struct buffer *parameters, const char *namespace,
 			    const char *name);
 PF_MUST_CHECK int agent_parameters_end(struct json *json);
+/* Begun for a list: of the endpoint that the command's argument names, else of the namespace of -n, else all. 0, or the
+ * exit status. */
+PF_MUST_CHECK int agent_parameters_list(const struct cli *cli, struct json *json,
+					struct buffer *parameters);
 
 /* Prints the items, which it takes over, as the last thing a command does. The exit status. */
 PF_MUST_CHECK int agent_show(struct table *table, struct json_object *items);

@@ -9,21 +9,11 @@
 
 #include <podfence/nft.h>
 
-#include "base/file.h"
 #include "cli/doctor.h"
 #include "node/ipvs.h"
 #include "policy/leads_out.h"
 
-#define IPVS_MAX   (64u << 20)
 #define NAMES_SHOW 4 /* of links; the rest is a number */
-
-static bool is_uplink(const struct snapshot *node, uint32_t index)
-{
-	for (size_t i = 0; i < node->n_uplinks; i++)
-		if (node->uplinks[i] == index)
-			return true;
-	return false;
-}
 
 /* The names of links with such a program, uplinks apart: what comes in there is no pod's. How many there are. */
 static size_t name_links(const struct snapshot *node, enum link_program program, char *names,
@@ -34,7 +24,7 @@ static size_t name_links(const struct snapshot *node, enum link_program program,
 	names[0] = '\0';
 	for (size_t i = 0; i < node->view->n_links; i++) {
 		const struct node_link *link = &node->view->links[i];
-		if (link->program != program || is_uplink(node, link->index))
+		if (link->program != program || snapshot_is_uplink(node, link->index))
 			continue;
 		if (n++ < NAMES_SHOW)
 			length += (size_t)snprintf(names + length, size - length, "%s%s",
@@ -88,10 +78,10 @@ static int find_ipvs(struct doctor *doctor)
 {
 	char *text, *sentence;
 	size_t length;
-	int r = file_read(IPVS_PATH, IPVS_MAX, &text, &length);
+	int r = ipvs_read(&text, &length);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : r; /* no file: no IPVS */
+		return r;
 	r = ipvs_leads_out(doctor->config, NULL, text, length, &sentence);
 	free(text);
 	if (r == 0 && sentence)

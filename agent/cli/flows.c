@@ -99,18 +99,14 @@ void flows_sort(struct json_object *items)
 static int make_parameters(const struct cli *cli, struct buffer *parameters)
 {
 	const char *to = cli_value(cli, "to");
-	struct agent_endpoint endpoint;
 	struct pf_prefix prefix;
 	struct json json;
 
 	if (to && pf_prefix_parse(to, &prefix) != 0)
 		return cli_fail(2, "--to %s: an address or network", to);
-	int status = cli->n_arguments ? agent_endpoint(cli, cli->arguments[0], &endpoint) : 0;
+	int status = agent_parameters_list(cli, &json, parameters);
 	if (status)
 		return status;
-	agent_parameters_begin(&json, parameters,
-			       cli->n_arguments ? endpoint.namespace : cli_value(cli, "namespace"),
-			       cli->n_arguments ? endpoint.name : NULL);
 	json_string(&json, "destination", to);
 	return agent_parameters_end(&json);
 }

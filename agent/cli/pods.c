@@ -53,15 +53,11 @@ void pods_table(struct table *table)
 
 static int make_parameters(const struct cli *cli, struct buffer *parameters)
 {
-	struct agent_endpoint endpoint;
 	struct json json;
-	int status = cli->n_arguments ? agent_endpoint(cli, cli->arguments[0], &endpoint) : 0;
+	int status = agent_parameters_list(cli, &json, parameters);
 
 	if (status)
 		return status;
-	agent_parameters_begin(&json, parameters,
-			       cli->n_arguments ? endpoint.namespace : cli_value(cli, "namespace"),
-			       cli->n_arguments ? endpoint.name : NULL);
 	if (cli_has(cli, "unresolved"))
 		json_boolean(&json, "unresolved", true);
 	return agent_parameters_end(&json);

@@ -11,22 +11,18 @@
 #include <string.h>
 
 #include "base/diag.h"
-#include "base/file.h"
 #include "node/ipvs.h"
 #include "policy/leads_out.h"
 
-#define IPVS_MAX (64u << 20)
-
-/* No file: no IPVS. */
 static int find_ipvs(const struct daemon *daemon, char **ret_sentence)
 {
 	size_t length;
 	char *text;
-	int r = file_read(IPVS_PATH, IPVS_MAX, &text, &length);
+	int r = ipvs_read(&text, &length);
 
 	*ret_sentence = NULL;
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r;
 	r = ipvs_leads_out(daemon->config, daemon->networks, text, length, ret_sentence);
 	free(text);
 	return r;

@@ -233,14 +233,6 @@ static const struct node_link *bridge_way_out(const struct node_view *view, uint
 	return NULL;
 }
 
-static bool is_uplink(const struct snapshot *snapshot, uint32_t link)
-{
-	for (size_t i = 0; i < snapshot->n_uplinks; i++)
-		if (snapshot->uplinks[i] == link)
-			return true;
-	return false;
-}
-
 static int bridges_judge(struct endpoint *endpoint, const struct snapshot *snapshot)
 {
 	char name[LINK_NAME_MAX];
@@ -257,7 +249,7 @@ static int bridges_judge(struct endpoint *endpoint, const struct snapshot *snaps
 						"without being routed",
 						name);
 		}
-		if (is_uplink(snapshot, bridge))
+		if (snapshot_is_uplink(snapshot, bridge))
 			return endpoint_uncover(endpoint,
 						"its bridge is an uplink itself, by which frames "
 						"leave without being routed");

@@ -364,6 +364,14 @@ const struct endpoint *snapshot_find_link(const struct snapshot *snapshot, uint3
 	return snapshot->by_link[at].endpoint;
 }
 
+bool snapshot_is_uplink(const struct snapshot *snapshot, uint32_t link)
+{
+	for (size_t i = 0; i < snapshot->n_uplinks; i++)
+		if (snapshot->uplinks[i] == link)
+			return true;
+	return false;
+}
+
 bool snapshot_has_link(const struct snapshot *snapshot, uint32_t link)
 {
 	size_t at = by_link_lower(snapshot, link, &(struct pf_address){});

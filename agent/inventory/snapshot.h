@@ -119,4 +119,5 @@ struct snapshot_options {
 };
 PF_MUST_CHECK int snapshot_new(const struct snapshot_options *options, struct pod_list *pods,
 			       struct node_view *view, struct snapshot **ret_snapshot);
+bool snapshot_is_uplink(const struct snapshot *snapshot, uint32_t link);
 struct snapshot *snapshot_free(struct snapshot *snapshot);

@@ -13,12 +13,17 @@
 #include "node/ipvs.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+
 #define LINE_MAX_LENGTH 160
+#define IPVS_MAX	(64u << 20)
 
 static bool read_hex(const char **text, unsigned n_digits, uint32_t *ret_value)
 {
@@ -121,4 +126,15 @@ int ipvs_parse(const char *text, size_t length, ipvs_fn fn, void *userdata)
 			return r;
 	}
 	return 0;
+}
+
+int ipvs_read(char **ret_text, size_t *ret_length)
+{
+	int r = file_read(IPVS_PATH, IPVS_MAX, ret_text, ret_length);
+
+	if (r != -ENOENT)
+		return r;
+	*ret_text = calloc(1, 1);
+	*ret_length = 0;
+	return *ret_text ? 0 : -ENOMEM;
 }

@@ -70,6 +70,17 @@ class Kubectl:
     def delete(self, *arguments: str) -> None:
         self("delete", "--ignore-not-found", "--wait=false", *arguments)
 
+    def described(self, pod: str) -> list[str]:
+        """What `kubectl describe` says of denials, as soon as it says any; else nothing."""
+        def lines() -> list[str]:
+            text = self("-n", NAMESPACE, "describe", "pod", pod)
+            return [line for line in text.splitlines() if "EgressDenied" in line]
+
+        try:
+            return wait_until(lines, f"kubectl describe pod {pod} to say it")
+        except TimeoutError:
+            return []
+
     def cluster(self) -> dict[str, Any]:
         config = json.loads(self("config", "view", "--raw", "--minify", "--flatten", "-o", "json"))
         return config["clusters"][0]["cluster"]

@@ -289,15 +289,8 @@ def give_token(world: Cluster) -> None:
 
 def test_described(world: Cluster, check: tap.Tap) -> None:
     for pod in world.pods:
-        def described() -> list[str]:
-            text = world.kubectl("-n", NAMESPACE, "describe", "pod", pod.api_name)
-            return [line for line in text.splitlines() if "EgressDenied" in line]
-
-        try:
-            wait_until(described, f"kubectl describe pod {pod.api_name} to say it")
-        except TimeoutError:
-            pass
-        check.check(described(), f"kubectl describe pod {pod.api_name} says what was denied",
+        check.check(world.kubectl.described(pod.api_name),
+                    f"kubectl describe pod {pod.api_name} says what was denied",
                     world.agent.said())
 
 

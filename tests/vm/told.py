@@ -179,15 +179,7 @@ def start_shipper(world: Cluster) -> None:
 
 
 def check_described(world: Cluster, check: tap.Tap, pod: Pod) -> None:
-    def described() -> list[str]:
-        text = world.kubectl("-n", NAMESPACE, "describe", "pod", pod.name)
-        return [line for line in text.splitlines() if "EgressDenied" in line]
-
-    try:
-        wait_until(described, f"kubectl describe pod {pod.name} to say it")
-    except TimeoutError:
-        pass
-    lines = described()
+    lines = world.kubectl.described(pod.name)
     check.check(lines and any(pod.external[0] in line for line in lines),
                 f"kubectl describe pod {pod.name} says why", *lines[:3],
                 world.node.shell(f"journalctl -q --no-pager -o cat -u {SHIP} | tail -n 20"))
