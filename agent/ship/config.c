@@ -41,7 +41,7 @@ const struct ship_key ship_keys[] = {
 	{"store.maxHours", SHIP_NUMBER, AT(store_hours), 1, 87600, "168", NULL,
 	 "How long events are kept."},
 	{"metrics.address", SHIP_STRING, AT(metrics_address), 0, 64, "127.0.0.1", NULL,
-	 "Where /metrics, /livez and /readyz are served; empty: nowhere."},
+	 "Where /metrics, /livez, /readyz and /healthz are served; empty: nowhere."},
 	{"metrics.port", SHIP_NUMBER, AT(metrics_port), 0, 65535, "9789", NULL,
 	 "And the port; 0: one that is free."},
 	{"alerts.intervalSeconds", SHIP_NUMBER, AT(alert_interval), 10, 86400, "300", NULL,

@@ -397,10 +397,17 @@ void metrics_write(const struct ship *ship, struct buffer *text)
 
 void metrics_unready(const struct ship *ship, struct buffer *text)
 {
+	/* No receiver, no API server, no podfenced: when one is away all nodes of a cluster would be
+	 * unready at once, and a rollout replaces what is unready first. */
 	if (!ship->store)
 		line(text, "the store cannot be opened: %s", ship->store_problem);
 	else if (ship->store_problem[0])
 		line(text, "events cannot be stored: %s", ship->store_problem);
+}
+
+void metrics_problems(const struct ship *ship, struct buffer *text)
+{
+	metrics_unready(ship, text);
 	if (ship->intake.fd < 0)
 		line(text, "not connected to podfenced (%s)", ship->config->seam_socket);
 	else if (!ship->status ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * /metrics, /livez and /readyz over libmicrohttpd, without a thread of its own: its epoll descriptor
- * is a source of our loop. Requests have no body; connections are few and time out. */
+ * /metrics, /livez, /readyz and /healthz over libmicrohttpd, without a thread of its own: its epoll
+ * descriptor is a source of our loop. Requests have no body; connections are few and time out. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -61,9 +61,11 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *connect
 	if (!strcmp(url, "/readyz")) {
 		metrics_unready(ship, &text);
 		status = text.length ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_OK;
-	} else if (strcmp(url, "/livez") != 0 && strcmp(url, "/healthz") != 0) {
+	} else if (!strcmp(url, "/healthz")) {
+		metrics_problems(ship, &text);
+	} else if (strcmp(url, "/livez") != 0) {
 		status = MHD_HTTP_NOT_FOUND;
-		buffer_add_text(&text, "/metrics /livez /readyz\n");
+		buffer_add_text(&text, "/metrics /livez /readyz /healthz\n");
 	}
 	if (!text.length)
 		buffer_add_text(&text, "ok\n");

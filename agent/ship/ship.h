@@ -102,8 +102,9 @@ void ship_take_state(struct ship *ship, struct json_object *tree);
 /* metrics.c */
 void metrics_count(struct ship *ship, const struct ship_event *event);
 void metrics_write(const struct ship *ship, struct buffer *text);
-/* Why it is not ready, a line each; nothing: it is. */
+/* Why it cannot do its own work, and whatever is wrong with it or around it: a line each. */
 void metrics_unready(const struct ship *ship, struct buffer *text);
+void metrics_problems(const struct ship *ship, struct buffer *text);
 
 /* server.c */
 PF_MUST_CHECK int ship_http_open(struct ship *ship, struct ship_http **ret_server);

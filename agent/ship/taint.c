@@ -5,7 +5,7 @@
  *	                       `-> it has not ---------------^
  *
  * It is the shipper's work, not podfenced's: that one reads the API and changes nothing there. What goes
- * wrong is tried again after 5, 10, 20 ... 300 s, said once, and makes /readyz say no. A node that got the
+ * wrong is tried again after 5, 10, 20 ... 300 s, said once, and stands in /healthz. A node that got the
  * taint anew gets rid of it at the next look; its pods were fenced all the time. */
 #include "ship/taint.h"
 

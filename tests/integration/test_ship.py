@@ -141,6 +141,7 @@ def check_pages(check: tap.Tap, shipper: Shipper, seam: Seam) -> None:
     check.equal(shipper.get("/livez")[0], 200, "/livez")
     status, text = shipper.get("/readyz")
     check.equal((status, text), (200, "ok\n"), "/readyz")
+    check.equal(shipper.get("/healthz"), (200, "ok\n"), "/healthz: nothing is wrong")
     check.equal(shipper.get("/other")[0], 404, "nothing else is there")
     check.equal(shipper.metric('podfence_endpoints{coverage="enforced"}'), 3,
                 "endpoints by coverage")

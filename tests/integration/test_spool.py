@@ -99,6 +99,28 @@ def check_full_disk(check: tap.Tap, directory: pathlib.Path) -> None:
     netns.run("umount", "--lazy", str(disk))
 
 
+def check_ready(check: tap.Tap, directory: pathlib.Path) -> None:
+    """Ready is who can store events: receivers and podfenced may be away. Of a DaemonSet all pods
+    would be unready at once, and a rollout replaces these first."""
+    spool = Spool(directory / "ready")
+    shipper, seam = spool.shipper, spool.seam
+    seam.state()
+    wait_until(lambda: shipper.get("/healthz") == (200, "ok\n"), "/healthz to be content")
+    spool.receiver.usual = "close"
+    spool.receiver.stop()
+    seam.events(10)
+    text = wait_until(lambda: "output es: " in shipper.get("/healthz")[1] and
+                      shipper.get("/healthz")[1], "/healthz to name the output")
+    check.equal(shipper.metric('podfence_output_up{output="es"}'), 0,
+                f"a dead receiver is told in /healthz and metrics: {text.strip()}")
+    check.equal(shipper.get("/readyz"), (200, "ok\n"), "and leaves it ready")
+    seam.listener.close()
+    seam.leave()
+    wait_until(lambda: "not connected to podfenced" in shipper.get("/healthz")[1], "the loss")
+    check.equal(shipper.get("/readyz"), (200, "ok\n"), "so does a podfenced that is gone")
+    check.equal(shipper.stop(), 0, "ends well")
+
+
 def check_deleted(check: tap.Tap, directory: pathlib.Path) -> None:
     spool = Spool(directory / "deleted")
     shipper, seam = spool.shipper, spool.seam
@@ -194,6 +216,7 @@ def test(check: tap.Tap) -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         directory = pathlib.Path(name)
         check_full_disk(check, directory)
+        check_ready(check, directory)
         check_deleted(check, directory)
         check_bound(check, directory)
         check_clock(check, directory)

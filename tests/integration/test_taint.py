@@ -108,14 +108,15 @@ def check_refused(check: tap.Tap, stage: Stage) -> None:
     stage.put(*OURS)
     stage.api.is_read_only = True
     restart(stage)
-    stage.wait(lambda: f"taint {KEY}: PATCH: HTTP status 403" in stage.shipper.get("/readyz")[1],
-               "/readyz to say so")
-    check.check(stage.shipper.get("/readyz")[0] == 503, "without the right it is not ready")
+    stage.wait(lambda: f"taint {KEY}: PATCH: HTTP status 403" in stage.shipper.get("/healthz")[1],
+               "/healthz to say so")
+    check.equal(stage.shipper.get("/readyz"), (200, "ok\n"),
+                "without the right it is ready: the taint keeps pods away, not the probe")
     check.equal(stage.shipper.said().count("HTTP status 403"), 1, "and says so once",
                 stage.shipper.said())
     stage.api.is_read_only = False
     stage.wait(lambda: stage.taints() == [], "the taint to be taken after all")
-    stage.wait(lambda: "taint" not in stage.shipper.get("/readyz")[1], "/readyz to be content")
+    stage.wait(lambda: "taint" not in stage.shipper.get("/healthz")[1], "/healthz to be content")
     check.check(True, "with the right it goes on")
 
 

@@ -16,12 +16,15 @@ from shipper import Seam, Shipper, check_sum
 
 
 def wait_problem(shipper: Shipper, *words: str) -> str:
-    """/readyz says of an output what is wrong."""
+    """/healthz says of an output what is wrong, which is no reason to be unready."""
     def problem() -> str:
-        status, text = shipper.get("/readyz")
-        return text if status == 503 and any(word in text for word in words) else ""
+        text = shipper.get("/healthz")[1]
+        return text if any(word in text for word in words) else ""
 
-    return wait_until(problem, f"/readyz to speak of {words}")
+    found = wait_until(problem, f"/healthz to speak of {words}")
+    if shipper.get("/readyz") != (200, "ok\n"):
+        raise AssertionError(f"unready because of an output: {found}")
+    return found
 
 
 def check_tls(check: tap.Tap, directory: pathlib.Path, shipper: Shipper, seam: Seam,
@@ -33,9 +36,9 @@ def check_tls(check: tap.Tap, directory: pathlib.Path, shipper: Shipper, seam: S
     wait_problem(shipper, "self-signed", "unable to get local issuer", "signed certificate")
     check.check(True, "one of another authority: said")
     receiver.use(ours.issue("good"), ours.certificate)
-    wait_until(lambda: "expired" not in shipper.get("/readyz")[1] and
-               "issuer" not in shipper.get("/readyz")[1], "another problem")
-    check.equal((receiver.documents, shipper.get("/readyz")[0]), ({}, 503),
+    wait_until(lambda: "expired" not in shipper.get("/healthz")[1] and
+               "issuer" not in shipper.get("/healthz")[1], "another problem")
+    check.equal((receiver.documents, "output tls: " in shipper.get("/healthz")[1]), ({}, True),
                 "a client whom the receiver does not know gets nowhere")
     for name in ("client.crt", "client.key"):
         shutil.copy(directory / name.replace("client", "known"), directory / name)

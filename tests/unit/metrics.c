@@ -184,6 +184,10 @@ static void why_it_is_not_ready(void **state)
 	strcpy(ship->store_problem, "disk full");
 	metrics_unready(ship, &text);
 	buffer_add_char(&text, '\0');
+	assert_string_equal(text.bytes, "the store cannot be opened: disk full\n");
+	buffer_clear(&text);
+	metrics_problems(ship, &text);
+	buffer_add_char(&text, '\0');
 	assert_string_equal(text.bytes, "the store cannot be opened: disk full\n"
 					"not connected to podfenced (/run/x.sock)\n");
 	buffer_done(&text);

@@ -139,15 +139,15 @@ def install() -> None:
           re.search(r"CapBnd:\t0+$", (about / "status").read_text(), re.M),
           "podfence-ship has a user of its own and no capability")
 
-    def is_ready() -> bool:
+    def is_well() -> bool:
         try:
-            with urllib.request.urlopen("http://127.0.0.1:9789/readyz", timeout=20) as reply:
-                return reply.status == 200
+            with urllib.request.urlopen("http://127.0.0.1:9789/healthz", timeout=20) as reply:
+                return reply.read() == b"ok\n"
         except OSError:
             return False
 
-    wait_until(is_ready, f"podfence-ship to be ready\n{journal('podfence-ship')}")
-    check(True, "podfence-ship is ready")
+    wait_until(is_well, f"podfence-ship to be well\n{journal('podfence-ship')}")
+    check(True, "podfence-ship hears podfenced, and nothing is wrong")
     refused = [line for line in run("journalctl", "-b", "-k", "-o", "cat").splitlines()
                if "type=1326" in line and "podfence" in line]
     check(refused == [], "no filter of system calls had to refuse anything", *refused)
