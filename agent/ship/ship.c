@@ -29,6 +29,7 @@
 #define COMMIT_EVENTS	4000
 #define STRANGE_USEC	86400000000ull
 #define TICK_USEC	1000000u
+#define TICKS_TO_TRY	5
 #define TRIMS_AT_ONCE	8
 #define PRIORITY_COMMIT (-10)
 
@@ -247,6 +248,20 @@ static void trim(struct ship *ship)
 	}
 }
 
+/* Nothing that comes may ever tell that there is room again: a node where nothing is denied would be
+ * called unready for good. */
+static void try_store(struct ship *ship)
+{
+	if (!ship->store || !ship->store_problem[0] || store_is_writing(ship->store) ||
+	    ++ship->n_ticks % TICKS_TO_TRY)
+		return;
+	if (store_try(ship->store) == 0)
+		ship->store_problem[0] = '\0';
+	else
+		snprintf(ship->store_problem, sizeof(ship->store_problem), "%s",
+			 store_problem(ship->store));
+}
+
 /* ---- the loop */
 
 static int on_commit(sd_event_source *source, uint64_t usec, void *userdata)
@@ -274,6 +289,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		restart_store(ship);
 	}
 	ship_commit(ship);
+	try_store(ship);
 	(void)sd_event_source_set_time_relative(source, TICK_USEC);
 	(void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 	return 0;

@@ -71,6 +71,7 @@ struct ship {
 	uint64_t status_usec;	    /* monotonic */
 	uint64_t started_usec;
 	size_t n_uncommitted, n_own; /* since the last commit; ours among them */
+	unsigned n_ticks;
 	uint64_t set_aside;
 	uint64_t carried;  /* number of the last event of the store before this one */
 	bool has_no_store; /* it was damaged or deleted; the next one has to begin anew */

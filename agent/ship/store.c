@@ -158,6 +158,14 @@ int store_commit(struct store *store, uint64_t *ret_lost)
 	return r;
 }
 
+int store_try(struct store *store)
+{
+	if (store->is_in_transaction)
+		return -EBUSY;
+	int r = store_exec(store, "INSERT OR REPLACE INTO counter VALUES ('', zeroblob(1048576))");
+	return r < 0 ? r : store_exec(store, "DELETE FROM counter WHERE name=''");
+}
+
 bool store_is_writing(const struct store *store)
 {
 	return store->is_in_transaction;

@@ -65,6 +65,9 @@ PF_MUST_CHECK int store_seam_set(struct store *store, const char *agent, uint64_
 PF_MUST_CHECK int store_count(struct store *store, const char *name, uint64_t more);
 PF_MUST_CHECK int store_commit(struct store *store, uint64_t *ret_lost);
 
+/* Whether events could be stored that are not there: writes a mebibyte and deletes it. Not while there is
+ * something to commit. */
+PF_MUST_CHECK int store_try(struct store *store);
 /* There is something to commit. */
 bool store_is_writing(const struct store *store);
 
