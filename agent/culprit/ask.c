@@ -111,6 +111,18 @@ static bool began_before(const struct culprit *culprit, const struct culprit_que
 	       culprit->first_start_usec <= query->time_usec + CULPRIT_START_SLACK_USEC;
 }
 
+/* Whether the socket of the answer sent this one too. */
+static bool is_from(struct look *look, const struct answer *answer)
+{
+	const struct culprit_query *query = look->query;
+
+	if (answer->is_frame)
+		return query->frame && query->has_user && query->user == answer->socket.uid;
+	return !query->frame && answer->protocol == query->packet->protocol &&
+	       !query->packet->fragment_offset && !query->packet->is_truncated &&
+	       look_is_from(look, &answer->socket);
+}
+
 /* The answer to an earlier question of the same batch, where it holds for this packet too; NULL: there is none.
  * Everything it rests on was looked at when this packet had been sent. */
 static const struct culprit *answer_again(struct culprits *culprits,
@@ -125,12 +137,11 @@ static const struct culprit *answer_again(struct culprits *culprits,
 		};
 		if (answer->batch != query->batch || answer->netns != query->netns ||
 		    answer->endpoint_path != query->endpoint_path ||
-		    answer->device != query->device ||
-		    answer->protocol != query->packet->protocol || query->packet->fragment_offset ||
-		    query->packet->is_truncated || !began_before(&answer->culprit, query) ||
-		    !look_is_from(&look, &answer->socket))
+		    answer->device != query->device || !began_before(&answer->culprit, query) ||
+		    !is_from(&look, answer))
 			continue;
-		look_at_socket(&look, &answer->socket);
+		if (!answer->is_frame)
+			look_at_socket(&look, &answer->socket);
 		return &answer->culprit;
 	}
 	return NULL;
@@ -145,6 +156,7 @@ static void remember(const struct look *look, struct answer *answer)
 	answer->endpoint_path = query->endpoint_path;
 	answer->device = query->device;
 	answer->protocol = query->packet->protocol;
+	answer->is_frame = query->frame != NULL;
 	answer->socket = look->sockets[0];
 }
 
@@ -155,6 +167,7 @@ static const struct culprit *ask(struct culprits *culprits, const struct culprit
 		.culprits = culprits,
 		.query = query,
 		.culprit = &answer->culprit,
+		.cgroup = answer->cgroup,
 		.begun_usec = clock_usec(CLOCK_MONOTONIC),
 	};
 

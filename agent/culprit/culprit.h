@@ -19,12 +19,12 @@
 /* Which process and container sent a packet: asked of the kernel while the socket is still there. */
 
 enum culprit_socket {
-	CULPRIT_SOCKET_UNASKED,	    /* nothing to ask for; culprit.why says why */
-	CULPRIT_SOCKET_GONE,	    /* there is none (any more) */
-	CULPRIT_SOCKET_EXACT,	    /* by both ends, or by the echo identifier */
-	CULPRIT_SOCKET_BY_PORT,	    /* the only one that is bound to the local port */
-	CULPRIT_SOCKET_BY_PROTOCOL, /* raw: the only one of the namespace that can have sent it */
-	CULPRIT_SOCKET_AMBIGUOUS,   /* several that the packet does not tell apart */
+	CULPRIT_SOCKET_UNASKED, /* nothing to ask for; culprit.why says why */
+	CULPRIT_SOCKET_GONE,	/* there is none (any more) */
+	CULPRIT_SOCKET_EXACT,	/* by both ends, or by the echo identifier */
+	CULPRIT_SOCKET_BY_PORT, /* the only one that is bound to the local port */
+	CULPRIT_SOCKET_BY_PROTOCOL, /* raw, packet: the only one of the namespace that can have sent it */
+	CULPRIT_SOCKET_AMBIGUOUS, /* several that the packet does not tell apart */
 };
 
 enum culprit_holder {
@@ -52,6 +52,9 @@ struct culprit {
 	struct cgroup_name container;
 	bool is_inherited; /* made in another cgroup than the process is in */
 	bool is_outside;   /* the process is not the endpoint's, though it used its network */
+	/* Of a frame: that of the processes found, below the cgroup root; NULL: not known, or several. Until the next
+	 * question. */
+	const char *cgroup;
 	struct process_facts process; /* last (keep.c) */
 };
 
@@ -78,6 +81,14 @@ struct culprit_query {
 	/* Packets of one batch had all been sent when the first question about one of them is asked; 0: nothing is
 	 * known of others. What is found for one holds for those by the same socket, so they are not asked for again. */
 	uint64_t batch;
+	const struct culprit_frame *frame; /* NULL: no frame of a packet socket */
+};
+
+/* A frame is not an endpoint's before its process is known. */
+struct culprit_frame {
+	const char *const *paths; /* of the cgroups to look into first */
+	size_t n_paths;
+	bool has_ways_in; /* devices of other namespaces lead to this one's: it may be from there */
 };
 
 struct gate;

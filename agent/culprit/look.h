@@ -25,7 +25,9 @@ struct answer {
 	const char *endpoint_path; /* of the question; compared, not read */
 	uint32_t device;
 	uint8_t protocol;
+	bool is_frame;
 	struct socket_facts socket;
+	char cgroup[PATH_MAX]; /* what culprit.cgroup is, where it is set */
 	struct culprit culprit;
 };
 
@@ -52,6 +54,7 @@ struct look {
 	const struct culprit_query *query;
 	struct wanted_socket wanted;
 	struct culprit *culprit;
+	char *cgroup; /* of the answer */
 	struct socket_facts sockets[SOCKETS_MAX];
 	size_t n_sockets;
 	bool is_alone; /* no other socket of the protocol is bound to the port, whoever is sent to */

@@ -2,11 +2,17 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * From a socket to the processes that have it open. The endpoint's are looked at and, where that is another, the
- * cgroup's that made the socket: a socket can be handed on, and who made it may have kept it too. */
+ * cgroup's that made the socket: a socket can be handed on, and who made it may have kept it too. Of a frame no endpoint is
+ * known: all of the node's own are looked at, and then everybody. */
 #include "culprit/look.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -49,7 +55,6 @@ static bool add_cgroups(struct candidates *candidates, struct look *look, const 
 	const struct place *place;
 	int r = 0;
 
-	candidates->n = 0;
 	for (size_t i = 0; i < n && r != -ENODEV; i++) {
 		if (ids[i] == candidates->own)
 			continue;
@@ -63,18 +68,18 @@ static bool add_cgroups(struct candidates *candidates, struct look *look, const 
 }
 
 /* What is remembered of it may be of a cgroup that was there before; what was just read is not. */
-static void add_endpoint(struct candidates *candidates, struct look *look)
+static void add_endpoint(struct candidates *candidates, struct look *look, const char *path)
 {
 	struct places *places = &look->culprits->places;
-	const char *path = look->query->endpoint_path;
+	size_t n, before = candidates->n;
 	uint64_t ids[CGROUPS_MAX];
 	bool is_cut;
-	size_t n;
 
 	for (unsigned i = 0; i < 2 && path[0]; i++) {
 		if (places_below(places, path, ids, CGROUPS_MAX, &n, &is_cut) < 0)
 			return;
 		candidates->is_cut |= is_cut;
+		candidates->n = before;
 		if (add_cgroups(candidates, look, ids, n))
 			return;
 		places_mistrust(places, path);
@@ -132,6 +137,15 @@ static int read_holder(const struct look *look, pid_t pid, const struct known_pr
 	return r;
 }
 
+/* Whose process it is says whose frame it was. */
+static void take_cgroup(struct look *look, const char *path)
+{
+	if (!look->query->frame || !path[0])
+		return;
+	snprintf(look->cgroup, PATH_MAX, "%s", path);
+	look->culprit->cgroup = look->cgroup;
+}
+
 /* Containers of holders are told where all are of the same one. */
 static void take_shared(struct look *look, const struct candidates *candidates,
 			const struct holders *holders)
@@ -141,9 +155,15 @@ static void take_shared(struct look *look, const struct candidates *candidates,
 
 	for (size_t i = 1; i < holders->n && i < HOLDERS_MAX; i++) {
 		are_makers = are_makers && is_own(candidates, holders->pids[i]);
-		if (read_holder(look, holders->pids[i], &other) == 0)
+		int r = read_holder(look, holders->pids[i], &other);
+		if (r == 0)
 			culprit_common(&look->culprit->process, &other->facts);
+		if (r < 0 ||
+		    (look->culprit->cgroup && strcmp(other->cgroup, look->culprit->cgroup) != 0))
+			look->culprit->cgroup = NULL;
 	}
+	if (holders->n > HOLDERS_MAX)
+		look->culprit->cgroup = NULL;
 	look->culprit->holder = CULPRIT_HOLDER_SHARED;
 	look->culprit->process.pid = 0;
 	look->culprit->process.has_start = false;
@@ -173,6 +193,7 @@ static void take_process(struct look *look, const struct candidates *candidates,
 						: "it has ended meanwhile");
 		return;
 	}
+	take_cgroup(look, process->cgroup);
 	culprit->process = process->facts;
 	culprit->first_start_usec = process->facts.start_usec;
 	culprit->n_holders = holders->n;
@@ -193,7 +214,7 @@ static void find_process(struct look *look)
 	struct holders holders;
 
 	if (socket->inode)
-		add_endpoint(&candidates, look);
+		add_endpoint(&candidates, look, look->query->endpoint_path);
 	add_own(&candidates, look);
 	if (!socket->inode) {
 		look_give_up(look, "it has ended or closed the socket");
@@ -206,6 +227,66 @@ static void find_process(struct look *look)
 		look_give_up(look, "too many processes and open files to look at");
 	else
 		look_give_up(look, "no process of the endpoint has the socket open");
+}
+
+/* Of endpoints, while there is time to look at others too. */
+static void add_endpoints(struct candidates *candidates, struct look *look)
+{
+	const struct culprit_frame *frame = look->query->frame;
+	uint64_t end = look->begun_usec + DEADLINE_USEC / 2;
+	size_t i = 0;
+
+	for (; i < frame->n_paths && clock_usec(CLOCK_MONOTONIC) < end; i++)
+		add_endpoint(candidates, look, frame->paths[i]);
+	candidates->is_cut |= i < frame->n_paths;
+	candidates->n_others = candidates->n;
+}
+
+/* Of the whole node. The newest stand last, where the search begins. */
+static void add_everybody(struct candidates *candidates, const struct look *look)
+{
+	int fd = openat(look->culprits->reader.proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!directory && fd >= 0)
+		close(fd);
+	candidates->n = 0;
+	while (directory && (entry = readdir(directory))) {
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		candidates->is_cut = candidates->n == PIDS_MAX;
+		if (candidates->is_cut)
+			break;
+		candidates->pids[candidates->n++] = atoi(entry->d_name);
+	}
+	if (directory)
+		closedir(directory);
+	candidates->n_others = candidates->n;
+}
+
+/* Anybody on the node can have made a frame: who is meant to be judged is looked at first. */
+static void find_frame_process(struct look *look)
+{
+	struct candidates candidates = {.pids = look->culprits->pids};
+	struct holders holders;
+
+	if (!look->sockets[0].inode) {
+		look_give_up(look, "it has ended or closed the socket");
+		return;
+	}
+	add_endpoints(&candidates, look);
+	find_holders(look, &candidates, &holders);
+	if (!holders.n && clock_usec(CLOCK_MONOTONIC) < look->begun_usec + DEADLINE_USEC) {
+		add_everybody(&candidates, look);
+		find_holders(look, &candidates, &holders);
+	}
+	if (holders.n)
+		take_process(look, &candidates, &holders);
+	else if (holders.is_cut || candidates.is_cut)
+		look_give_up(look, "too many processes and open files to look at");
+	else
+		look_give_up(look, "no process has the socket open");
 }
 
 /* Whoever of them it was, what they have in common is true. */
@@ -230,6 +311,10 @@ static void take_common(struct look *look)
 void look_find_process(struct look *look)
 {
 	take_common(look);
-	if (look->n_sockets == 1)
+	if (look->n_sockets != 1)
+		return;
+	if (look->query->frame)
+		find_frame_process(look);
+	else
 		find_process(look);
 }

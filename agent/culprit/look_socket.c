@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * From a packet to the socket that sent it. */
+ * From a packet to the socket that sent it, and from a frame to the packet socket. */
 #include "culprit/look.h"
 
 #include <errno.h>
@@ -244,11 +244,55 @@ static void find_by_table(struct look *look)
 	}
 }
 
+/* Nothing in a frame says which socket sent it, and none is bound to where it may send: so every one of the
+ * namespace can have, except one of another user than the kernel told with the frame. */
+static void choose_frame(struct look *look, size_t n)
+{
+	bool is_other = n == 1 && look->sockets[0].uid != look->query->user;
+
+	look->is_alone = n == 1;
+	look->n_sockets = n == 1 && !is_other;
+	look->culprit->socket = look->n_sockets ? CULPRIT_SOCKET_BY_PROTOCOL
+				: n > 1		? CULPRIT_SOCKET_AMBIGUOUS
+						: CULPRIT_SOCKET_GONE;
+	if (n > 1)
+		look_give_up(look, "several packet sockets can have sent it");
+	else if (!look->n_sockets)
+		look_give_up(look, "it has ended or closed the socket");
+}
+
+static void find_frame(struct look *look)
+{
+	struct sock_diag *diag;
+	size_t n;
+	int r;
+
+	if (look->query->frame->has_ways_in) {
+		look_give_up(look, "it may come from a device in another network namespace");
+		return;
+	}
+	if (!look->query->has_user) { /* which a socket has while it sends */
+		look_give_up(look, "no socket of the node sent it");
+		return;
+	}
+	r = sock_diags_get(&look->culprits->diags, 0, 0, &diag);
+	if (r == 0)
+		r = sock_diag_list_packet(diag, look->sockets, SOCKETS_MAX, &n);
+	if (r < 0)
+		look_give_up(look, sock_diag_failed(look, r));
+	else
+		choose_frame(look, n);
+}
+
 void look_find_sockets(struct look *look)
 {
 	const struct pf_packet *packet = look->query->packet;
 	struct sock_diag *diag;
 
+	if (look->query->frame) {
+		find_frame(look);
+		return;
+	}
 	wanted_make(look);
 	if (packet->fragment_offset || packet->is_truncated) {
 		look_give_up(look, "the packet does not show its ports");

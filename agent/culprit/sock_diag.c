@@ -7,7 +7,8 @@
  *
  * TCP is looked up by its hash, in microseconds. UDP too (with source and destination swapped,
  * udp_dump_one()), but only one socket would be found where several share the port; so those of the port are
- * listed. The kernel asks for the family of the socket there, and IPv4 is talked by both.
+ * listed. The kernel asks for the family of the socket there, and IPv4 is talked by both. Packet sockets are listed
+ * whole (CONFIG_PACKET_DIAG); of them the kernel names no cgroup.
  *
  * Such a socket holds its namespace, and with it the pod's devices, so it is closed when the sandbox ends. */
 #include "culprit/sock_diag.h"
@@ -21,6 +22,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
+#include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
 
 #include "node/netns.h"
@@ -76,12 +78,15 @@ struct sock_diag *sock_diag_free(struct sock_diag *diag)
 	return NULL;
 }
 
-static int ask(struct sock_diag *diag, const struct inet_diag_req_v2 *body, uint16_t flags)
+#define BODY_MAX MNL_ALIGN(sizeof(struct inet_diag_req_v2))
+_Static_assert(sizeof(struct packet_diag_req) <= BODY_MAX, "either request fits");
+
+static int ask(struct sock_diag *diag, const void *body, size_t size, uint16_t flags)
 {
-	char buffer[MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(*body))];
+	char buffer[MNL_NLMSG_HDRLEN + BODY_MAX];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 
-	memcpy(mnl_nlmsg_put_extra_header(request, sizeof(*body)), body, sizeof(*body));
+	memcpy(mnl_nlmsg_put_extra_header(request, size), body, size);
 	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	request->nlmsg_flags = NLM_F_REQUEST | flags;
 	request->nlmsg_seq = ++diag->sequence;
@@ -132,7 +137,7 @@ int sock_diag_find(struct sock_diag *diag, const struct wanted_socket *wanted, u
 	};
 
 	id_make(&request.id, wanted);
-	int r = ask(diag, &request, 0);
+	int r = ask(diag, &request, sizeof(request), 0);
 	if (r < 0)
 		return r;
 	for (;;) {
@@ -152,6 +157,7 @@ int sock_diag_find(struct sock_diag *diag, const struct wanted_socket *wanted, u
 }
 
 struct listing {
+	int (*parse)(const void *message, size_t length, struct socket_facts *ret_socket);
 	struct socket_facts *sockets;
 	size_t capacity, n;
 	uint32_t states;
@@ -166,7 +172,7 @@ static int hear(struct listing *listing, const struct nlmsghdr *message)
 		listing->is_done = true;
 		return message_error(message);
 	}
-	if (socket_diag_parse(message, message->nlmsg_len, &facts))
+	if (listing->parse(message, message->nlmsg_len, &facts))
 		return 0;
 	if (listing->n < listing->capacity)
 		listing->sockets[listing->n] = facts;
@@ -174,17 +180,10 @@ static int hear(struct listing *listing, const struct nlmsghdr *message)
 	return 0;
 }
 
-static int list_family(struct sock_diag *diag, uint8_t family, const struct wanted_socket *wanted,
-		       struct listing *listing)
+/* What the kernel answers to the question that was just asked. */
+static int hear_all(struct sock_diag *diag, struct listing *listing)
 {
-	const struct inet_diag_req_v2 request = {
-		.sdiag_family = family,
-		.sdiag_protocol = wanted->protocol,
-		.idiag_states = listing->states,
-		.id = {.idiag_sport = htons(wanted->local_port),
-		       .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
-	};
-	int r = ask(diag, &request, NLM_F_DUMP);
+	int r = 0;
 
 	listing->is_done = false;
 	while (r == 0 && !listing->is_done) {
@@ -199,14 +198,54 @@ static int list_family(struct sock_diag *diag, uint8_t family, const struct want
 	return r;
 }
 
+static int list_family(struct sock_diag *diag, uint8_t family, const struct wanted_socket *wanted,
+		       struct listing *listing)
+{
+	const struct inet_diag_req_v2 request = {
+		.sdiag_family = family,
+		.sdiag_protocol = wanted->protocol,
+		.idiag_states = listing->states,
+		.id = {.idiag_sport = htons(wanted->local_port),
+		       .idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}},
+	};
+	int r = ask(diag, &request, sizeof(request), NLM_F_DUMP);
+
+	return r < 0 ? r : hear_all(diag, listing);
+}
+
 int sock_diag_list(struct sock_diag *diag, const struct wanted_socket *wanted, uint32_t states,
 		   struct socket_facts *sockets, size_t capacity, size_t *ret_n)
 {
-	struct listing listing = {.sockets = sockets, .capacity = capacity, .states = states};
+	struct listing listing = {
+		.parse = socket_diag_parse,
+		.sockets = sockets,
+		.capacity = capacity,
+		.states = states,
+	};
 	int r = list_family(diag, AF_INET6, wanted, &listing);
 
 	if (wanted->local.family == AF_INET && (r == 0 || r == -ENOENT))
 		r = list_family(diag, AF_INET, wanted, &listing);
+	*ret_n = listing.n;
+	return r;
+}
+
+int sock_diag_list_packet(struct sock_diag *diag, struct socket_facts *sockets, size_t capacity,
+			  size_t *ret_n)
+{
+	const struct packet_diag_req request = {
+		.sdiag_family = AF_PACKET,
+		.pdiag_show = PACKET_SHOW_INFO, /* the user is told with it */
+	};
+	struct listing listing = {
+		.parse = socket_packet_parse,
+		.sockets = sockets,
+		.capacity = capacity,
+	};
+	int r = ask(diag, &request, sizeof(request), NLM_F_DUMP);
+
+	if (r == 0)
+		r = hear_all(diag, &listing);
 	*ret_n = listing.n;
 	return r;
 }

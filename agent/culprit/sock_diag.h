@@ -34,6 +34,10 @@ PF_MUST_CHECK int sock_diag_list(struct sock_diag *diag, const struct wanted_soc
 				 uint32_t states, struct socket_facts *sockets, size_t capacity,
 				 size_t *ret_n);
 
+/* The packet sockets of the namespace. *ret_n as above; -ENOENT: this kernel does not tell of them. */
+PF_MUST_CHECK int sock_diag_list_packet(struct sock_diag *diag, struct socket_facts *sockets,
+					size_t capacity, size_t *ret_n);
+
 /* What is kept open, by the inode number of the namespace: the SOCK_DIAGS_MAX that were used last. */
 #define SOCK_DIAGS_MAX 64
 

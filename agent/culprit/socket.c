@@ -7,7 +7,7 @@
  * did not send it. Where the destination was translated (DNAT) there is no connection with these ends either, but one from
  * the same port to what the sender meant. A datagram may come from any socket that is bound to its local port, a connected one
  * included, which may name another destination in sendto(); one that is connected to this destination is
- * believed before the others. */
+ * believed before the others. A packet socket may have sent any frame of its namespace. */
 #include "culprit/socket.h"
 
 #include <arpa/inet.h>
@@ -18,6 +18,7 @@
 
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
+#include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
 
 static bool is_zero(const uint8_t *bytes, size_t n)
@@ -45,19 +46,20 @@ static void address_take(struct pf_address *address, uint8_t family, const uint8
 	memcpy(address->bytes, bytes, size);
 }
 
-static bool read_cgroup(const uint8_t *bytes, size_t length, struct socket_facts *facts)
+/* Calls `take` with each attribute's type and value. False: they are not well-formed. */
+static bool read_attributes(const uint8_t *bytes, size_t length,
+			    bool (*take)(uint16_t type, const uint8_t *value, size_t size,
+					 struct socket_facts *facts),
+			    struct socket_facts *facts)
 {
 	for (size_t at = 0; length - at >= sizeof(struct nlattr);) {
 		struct nlattr attribute;
 		memcpy(&attribute, bytes + at, sizeof(attribute));
 		if (attribute.nla_len < sizeof(attribute) || attribute.nla_len > length - at)
 			return false;
-		if ((attribute.nla_type & NLA_TYPE_MASK) == INET_DIAG_CGROUP_ID) {
-			if (attribute.nla_len < sizeof(attribute) + sizeof(facts->cgroup))
-				return false;
-			memcpy(&facts->cgroup, bytes + at + NLA_HDRLEN, sizeof(facts->cgroup));
-			facts->has_cgroup = facts->cgroup != 0;
-		}
+		if (!take(attribute.nla_type & NLA_TYPE_MASK, bytes + at + NLA_HDRLEN,
+			  attribute.nla_len - sizeof(attribute), facts))
+			return false;
 		size_t step = NLA_ALIGN(attribute.nla_len);
 		if (step > length - at)
 			break;
@@ -66,11 +68,32 @@ static bool read_cgroup(const uint8_t *bytes, size_t length, struct socket_facts
 	return true;
 }
 
-int socket_diag_parse(const void *message, size_t length, struct socket_facts *ret_socket)
+static bool take_cgroup(uint16_t type, const uint8_t *value, size_t size,
+			struct socket_facts *facts)
 {
-	const uint8_t *bytes = message;
-	struct socket_facts facts = {};
-	struct inet_diag_msg body;
+	if (type != INET_DIAG_CGROUP_ID)
+		return true;
+	if (size < sizeof(facts->cgroup))
+		return false;
+	memcpy(&facts->cgroup, value, sizeof(facts->cgroup));
+	facts->has_cgroup = facts->cgroup != 0;
+	return true;
+}
+
+static bool take_user(uint16_t type, const uint8_t *value, size_t size, struct socket_facts *facts)
+{
+	if (type != PACKET_DIAG_UID)
+		return true;
+	if (size < sizeof(facts->uid))
+		return false;
+	memcpy(&facts->uid, value, sizeof(facts->uid));
+	return true;
+}
+
+/* Copies the body that follows the header, and says where the attributes begin. */
+static int read_body(const uint8_t *bytes, size_t length, void *body, size_t size,
+		     size_t *ret_begin, size_t *ret_end)
+{
 	struct nlmsghdr header;
 
 	if (length < sizeof(header))
@@ -80,9 +103,26 @@ int socket_diag_parse(const void *message, size_t length, struct socket_facts *r
 		return SOCKET_E_MALFORMED;
 	if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY)
 		return SOCKET_E_OTHER;
-	if (header.nlmsg_len < NLMSG_HDRLEN + sizeof(body))
+	if (header.nlmsg_len < NLMSG_HDRLEN + size)
 		return SOCKET_E_MALFORMED;
-	memcpy(&body, bytes + NLMSG_HDRLEN, sizeof(body));
+	memcpy(body, bytes + NLMSG_HDRLEN, size);
+	*ret_begin = NLMSG_HDRLEN + NLMSG_ALIGN(size);
+	*ret_end = header.nlmsg_len;
+	if (*ret_begin > *ret_end)
+		*ret_begin = *ret_end;
+	return 0;
+}
+
+int socket_diag_parse(const void *message, size_t length, struct socket_facts *ret_socket)
+{
+	const uint8_t *bytes = message;
+	struct socket_facts facts = {};
+	struct inet_diag_msg body;
+	size_t begin, end;
+	int r = read_body(bytes, length, &body, sizeof(body), &begin, &end);
+
+	if (r != 0)
+		return r;
 	if (body.idiag_family != AF_INET && body.idiag_family != AF_INET6)
 		return SOCKET_E_OTHER;
 	facts.is_v6 = body.idiag_family == AF_INET6;
@@ -93,9 +133,26 @@ int socket_diag_parse(const void *message, size_t length, struct socket_facts *r
 	facts.state = body.idiag_state;
 	facts.uid = body.idiag_uid;
 	facts.inode = body.idiag_inode;
-	size_t begin = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(body));
-	if (begin < header.nlmsg_len &&
-	    !read_cgroup(bytes + begin, header.nlmsg_len - begin, &facts))
+	if (!read_attributes(bytes + begin, end - begin, take_cgroup, &facts))
+		return SOCKET_E_MALFORMED;
+	*ret_socket = facts;
+	return 0;
+}
+
+int socket_packet_parse(const void *message, size_t length, struct socket_facts *ret_socket)
+{
+	const uint8_t *bytes = message;
+	struct socket_facts facts = {};
+	struct packet_diag_msg body;
+	size_t begin, end;
+	int r = read_body(bytes, length, &body, sizeof(body), &begin, &end);
+
+	if (r != 0)
+		return r;
+	if (body.pdiag_family != AF_PACKET)
+		return SOCKET_E_OTHER;
+	facts.inode = body.pdiag_ino;
+	if (!read_attributes(bytes + begin, end - begin, take_user, &facts))
 		return SOCKET_E_MALFORMED;
 	*ret_socket = facts;
 	return 0;

@@ -44,6 +44,11 @@ enum {
 PF_MUST_CHECK int socket_diag_parse(const void *message, size_t length,
 				    struct socket_facts *ret_socket);
 
+/* The same of a packet socket (linux/packet_diag.h): user and inode number are all that is told of it. Which device it is
+ * bound to proves nothing: sendto() may name another. Pure. */
+PF_MUST_CHECK int socket_packet_parse(const void *message, size_t length,
+				      struct socket_facts *ret_socket);
+
 /* One line of /proc/net/icmp, icmp6, raw, raw6 (ping_v4_format_sock(), raw_sock_seq_show(),
  * __ip6_dgram_sock_seq_show()), which name no cgroup; addresses are in the machine's byte order. Pure. 0 or
  * SOCKET_E_OTHER. */

@@ -87,8 +87,64 @@ static const char *path_of(const struct endpoint *endpoint)
 	return endpoint && endpoint->sandbox ? endpoint->sandbox->path : "";
 }
 
+/* Whose cgroup it is, or lies in: of several that lie in each other the deepest. */
+static const struct endpoint *find_endpoint(const struct snapshot *snapshot, const char *cgroup)
+{
+	const struct endpoint *found = NULL;
+
+	for (size_t i = 0; i < snapshot->n_endpoints; i++) {
+		const struct endpoint *endpoint = &snapshot->endpoints[i];
+		const char *path = path_of(endpoint);
+		size_t n = strlen(path);
+		if (n && !strncmp(cgroup, path, n) && (!cgroup[n] || cgroup[n] == '/') &&
+		    (!found || endpoint->level > found->level))
+			found = endpoint;
+	}
+	return found;
+}
+
+static bool has_ways_in(const struct node_view *view)
+{
+	for (size_t i = 0; i < view->n_netnses; i++)
+		if (view->netnses[i].device[0])
+			return true;
+	return false;
+}
+
+/* A frame says nothing of its sender: whose process it was is the only thing that names an endpoint. */
+static const struct culprit *culprit_of_frame(struct daemon *daemon,
+					      const struct snapshot *snapshot, struct event *event)
+{
+	const char **paths = calloc(snapshot->n_endpoints + 1, sizeof(*paths));
+	struct culprit_frame frame = {
+		.paths = paths,
+		.has_ways_in = has_ways_in(snapshot->view),
+	};
+	const struct culprit_query query = {
+		.packet = &event->packet,
+		.endpoint_path = "",
+		.has_user = event->record->has_uid,
+		.user = event->record->uid,
+		.time_usec = event->time_usec,
+		.batch = event->record->batch,
+		.frame = &frame,
+	};
+
+	for (size_t i = 0; paths && i < snapshot->n_endpoints; i++)
+		if (snapshot->endpoints[i].kind != ENDPOINT_POD)
+			paths[frame.n_paths++] = path_of(&snapshot->endpoints[i]);
+	const struct culprit *culprit = culprits_ask(daemon->culprits, &query);
+	free(paths);
+	if (!culprit->cgroup)
+		return culprit;
+	event->endpoint = find_endpoint(snapshot, culprit->cgroup);
+	event->attribution = event->endpoint ? "socket (the only packet socket when looked for)"
+					     : "none: the process belongs to no endpoint";
+	return culprit;
+}
+
 const struct culprit *culprit_of(struct daemon *daemon, const struct snapshot *snapshot,
-				 const struct event *event)
+				 struct event *event)
 {
 	const struct endpoint *endpoint = event->endpoint;
 	bool is_ip = event->has_packet && event->packet.destination.family &&
@@ -102,6 +158,8 @@ const struct culprit *culprit_of(struct daemon *daemon, const struct snapshot *s
 		.batch = event->record->batch,
 	};
 
+	if (daemon->culprits && snapshot && event->record->family == NFPROTO_NETDEV)
+		return culprit_of_frame(daemon, snapshot, event);
 	if (!daemon->culprits || !snapshot || !is_ip || rule_facts(event->meaning.rule)->is_inbound)
 		return NULL;
 	if (event->record->hook == NF_INET_LOCAL_OUT ||

@@ -356,9 +356,10 @@ void culprit_open(struct daemon *daemon);
 void culprit_change(struct daemon *daemon, const struct config *before);
 /* A snapshot that is in force from now on. */
 void culprit_follow(struct daemon *daemon, const struct snapshot *snapshot);
-/* `snapshot` is the event's. NULL: there is no process to look for. Else borrowed until the next event. */
+/* `snapshot` is the event's. NULL: there is no process to look for. Else borrowed until the next event. Of a packet socket's
+ * frame sets whose it was too, where that shows. */
 const struct culprit *culprit_of(struct daemon *daemon, const struct snapshot *snapshot,
-				 const struct event *event);
+				 struct event *event);
 
 /* stream.c */
 struct pf_nflog_counts stream_nflog_counts(const struct stream *stream);

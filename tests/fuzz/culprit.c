@@ -73,6 +73,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 		require(facts.has_cgroup || !facts.cgroup);
 		(void)socket_match(&wanted, &facts);
 	}
+	if (!socket_packet_parse(message, length, &facts))
+		require(!facts.has_cgroup && !facts.local.family && !facts.local_port);
 	parse_process(message, length);
 	free(message);
 	return 0;

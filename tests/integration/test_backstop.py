@@ -4,8 +4,11 @@
 destinations however they are made, and nothing else of the node is.
 """
 import contextlib
+import itertools
 import json
+import os
 import re
+import signal
 import socket
 import struct
 from collections.abc import Callable
@@ -13,11 +16,12 @@ from collections.abc import Callable
 import common  # noqa: F401
 import netns
 import packet
+import sender as senders
 import tap
 import traffic
 from agent import Agent, field, wait_until
 from lab import EXTERNAL, INTERNAL, NODE, OPEN_PORT, Lab
-from worker import Worker
+from worker import NOBODY, Worker
 
 PORT = 5353
 ETH_VLAN, ETH_QINQ = 0x8100, 0x88A8
@@ -276,6 +280,109 @@ def modes(lab: Lab, check: tap.Tap, agent: Agent, sender: Sender) -> None:
     check.check(not sender.arrives(raw, 4, True), "and on again it stops")
 
 
+SEVERAL = "by-uid: several packet sockets can have sent it"
+CLOSED = "by-uid: it has ended or closed the socket"
+FOREIGN = "by-uid: it may come from a device in another network namespace"
+SOLE = ("by-protocol", "by-protocol (others may have the socket open too)")
+ports = itertools.count(30001)
+
+
+class Who:
+    """Whose frame an event says it was."""
+
+    def __init__(self, check: tap.Tap, agent: Agent, sender: Sender) -> None:
+        self.check, self.agent, self.sender = check, agent, sender
+
+    def send(self, worker: Worker, name: str, device: str = "up0") -> int:
+        """By a socket that stays open. Returns by which the event is known."""
+        port = next(ports)
+        worker.call(traffic.frame_send_by, name, device, self.frame(port))
+        return port
+
+    def frame(self, port: int) -> bytes:
+        return self.sender.frame(packet.udp(NODE[4], 999, EXTERNAL[4], port, b"podfence"))
+
+    def is_named(self, port: int, what: str, worker: Worker | None, pod: str | None,
+                 *attributions: str) -> None:
+        """worker None: nobody is."""
+        event = self.agent.wait_event(5, rule__name="packet-socket-external",
+                                      destination__port=port)
+        if not self.check.check(event, f"{what}: an event"):
+            return
+        said = field(event, "podfence.process.attribution")
+        self.check.check(said in attributions, f"{what}: how sure it is", said, *attributions)
+        self.check.equal(field(event, "process.pid"), worker and worker.pid,
+                         f"{what}: the process", event.get("process"), said)
+        self.check.equal(field(event, "kubernetes.pod.name"), pod, f"{what}: the pod",
+                         field(event, "podfence.attribution"))
+        self.check.equal(field(event, "container.name"), pod and "main", f"{what}: the container")
+        self.check.equal(field(event, "podfence.attribution").startswith("socket"), bool(pod),
+                         f"{what}: what proves it", field(event, "podfence.attribution"))
+
+
+def who(lab: Lab, check: tap.Tap, agent: Agent, sender: Sender) -> None:
+    """The one packet socket there is leads to its process; of several none is picked."""
+    said, host, other = Who(check, agent, sender), sender.worker, lab.host
+    host.call(traffic.open_frames, "mine", "up0")
+    said.is_named(said.send(host, "mine"), "the only one", host, "host", *SOLE)
+    other.call(traffic.open_frames, "other", "lo")
+    said.is_named(said.send(host, "mine"), "one of two", None, None, SEVERAL)
+    said.is_named(said.send(other, "other"), "one of two, bound to another device", None, None,
+                  SEVERAL)
+    host.call(traffic.close, "mine")
+    said.is_named(said.send(other, "other"), "the only one, bound to another device", other, None,
+                  *SOLE)
+    other.call(traffic.close, "other")
+    closed(said, host, other)
+    shared(said)
+    by_another_way(lab, said)
+
+
+def closed(said: Who, host: Worker, other: Worker) -> None:
+    """Before anybody asked."""
+    for is_another_there in (False, True):
+        if is_another_there:
+            other.call(traffic.open_frames, "other", "up0", NOBODY)
+        port = next(ports)
+        os.kill(said.agent.process.pid, signal.SIGSTOP)
+        host.call(traffic.frame_flood, "up0", said.frame(port), 1)
+        os.kill(said.agent.process.pid, signal.SIGCONT)
+        said.is_named(port, f"closed, another user's is there: {is_another_there}", None, None,
+                      CLOSED)
+    other.call(traffic.close, "other")
+
+
+def shared(said: Who) -> None:
+    """Two processes of a pod have it open: the pod is named, and neither of them."""
+    host = said.sender.worker
+    host.call(traffic.open_frames, "mine", "up0")
+    child = host.call(senders.bystander)
+    event = said.agent.wait_event(5, rule__name="packet-socket-external",
+                                  destination__port=said.send(host, "mine"))
+    said.check.equal(field(event or {}, "podfence.process.attribution"),
+                     "by-protocol (several processes have the socket open)", "shared: how sure")
+    said.check.equal(field(event or {}, "process.pid"), None, "shared: no process")
+    said.check.equal(field(event or {}, "kubernetes.pod.name"), "host", "shared: their pod")
+    host.call(senders.end, child)
+    host.call(traffic.close, "mine")
+
+
+def by_another_way(lab: Lab, said: Who) -> None:
+    """A device of a pod stands on the uplink: a socket of the pod's sends frames there too."""
+    routed = next(pod for pod in lab.pods if not pod.is_host_network)
+    said.sender.worker.call(traffic.open_frames, "innocent", "lo")
+    netns.ip(None, "link add above link up0 type macvlan mode bridge",
+             f"link set above netns {routed.netns}")
+    netns.ip(routed.netns, "link set above up")
+    said.agent.wait_for(lambda: "above" in said.agent.podfence("pods")[1], "the device to be seen")
+    routed.call(traffic.open_frames, "its", "above")
+    said.is_named(said.send(routed, "its", "above"), "by a macvlan of a pod", None, None, FOREIGN)
+    routed.call(traffic.close, "its")
+    netns.ip(routed.netns, "link del above")
+    said.agent.wait_for(lambda: "above" not in said.agent.podfence("pods")[1], "it to be gone")
+    said.sender.worker.call(traffic.close, "innocent")
+
+
 ROUTES = ("route replace default via 10.0.0.254", "route replace default via fd00:10::fe",
           f"route replace {INTERNAL[4]} via 10.0.0.3",
           f"route replace {INTERNAL[6]} via fd00:10::3")
@@ -346,7 +453,7 @@ def test(check: tap.Tap) -> None:
         for part in (deny, disguise, arp):
             part(lab, check, sender)
         nobody_else(lab, check)
-        for part in (told, flood, modes, restart, changes, bridged):
+        for part in (told, who, flood, modes, restart, changes, bridged):
             part(lab, check, agent, sender)
         no_host_pod(lab, check, agent)
 

@@ -86,6 +86,15 @@ def heir(name: str, address: str, port: int, keeps: bool) -> int:
     return pid
 
 
+def bystander() -> int:
+    """A child that has open whatever this process has, and does nothing."""
+    pid = os.fork()
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+    return pid
+
+
 def end(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)

@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import errno
 import mmap
+import os
 import pathlib
 import select
 import signal
@@ -118,6 +119,19 @@ def frame_flood(device: str, data: bytes, times: int) -> None:
         raw.bind((device, 0))
         for _ in range(times):
             attempt(raw.send, data)
+
+
+def open_frames(name: str, device: str, owner: int = 0) -> None:
+    """A packet socket that stays open; `owner`: whose it says it is."""
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    raw.bind((device, 0))
+    os.fchown(raw.fileno(), owner, owner)
+    sockets[name] = raw
+
+
+def frame_send_by(name: str, device: str, data: bytes) -> str:
+    """By whatever device, though it is bound to another."""
+    return attempt(sockets[name].sendto, data, (device, packet.ETH_IP4)) or "sent"
 
 
 def old_send(device: str, data: bytes) -> str:

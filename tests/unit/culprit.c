@@ -11,6 +11,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
+#include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
 
 #include "culprit/socket.h"
@@ -95,6 +96,58 @@ static void attributes_that_lie_are_refused(void **state)
 		assert_int_equal(socket_diag_parse(message, message->nlmsg_len, &facts),
 				 SOCKET_E_MALFORMED);
 	}
+}
+
+static struct nlmsghdr *packet_message_new(void)
+{
+	const struct packet_diag_msg body = {
+		.pdiag_family = AF_PACKET,
+		.pdiag_type = SOCK_RAW,
+		.pdiag_ino = 4712,
+	};
+	const struct packet_diag_info info = {.pdi_index = 7};
+
+	memset(buffer, 0, sizeof(buffer));
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	message->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	memcpy(mnl_nlmsg_put_extra_header(message, sizeof(body)), &body, sizeof(body));
+	mnl_attr_put(message, PACKET_DIAG_INFO, sizeof(info), &info);
+	mnl_attr_put_u32(message, PACKET_DIAG_UID, 1000);
+	return message;
+}
+
+static void packet_sockets_are_parsed(void **state)
+{
+	struct nlmsghdr *message = packet_message_new();
+	struct nlattr *user = (struct nlattr *)(buffer + message->nlmsg_len - 8);
+	struct socket_facts facts;
+
+	assert_int_equal(socket_packet_parse(message, message->nlmsg_len, &facts), 0);
+	assert_int_equal(facts.inode, 4712);
+	assert_int_equal(facts.uid, 1000);
+	assert_false(facts.has_cgroup);
+	for (size_t cut = 0; cut < message->nlmsg_len; cut++)
+		assert_int_equal(socket_packet_parse(message, cut, &facts), SOCKET_E_MALFORMED);
+	assert_int_equal(user->nla_type, PACKET_DIAG_UID);
+	static const uint16_t lengths[] = {0, 3, 7, 9, 65535};
+	for (size_t i = 0; i < N(lengths); i++) {
+		user->nla_len = lengths[i];
+		assert_int_equal(socket_packet_parse(message, message->nlmsg_len, &facts),
+				 SOCKET_E_MALFORMED);
+	}
+}
+
+static void either_parser_refuses_the_other(void **state)
+{
+	struct nlmsghdr *message = packet_message_new();
+	struct socket_facts facts;
+
+	assert_int_equal(socket_diag_parse(message, message->nlmsg_len, &facts),
+			 SOCKET_E_MALFORMED); /* it is shorter */
+	message = message_new(AF_INET, "10.0.0.5", "203.0.113.9");
+	assert_int_equal(socket_packet_parse(message, message->nlmsg_len, &facts), SOCKET_E_OTHER);
+	message->nlmsg_type = NLMSG_DONE;
+	assert_int_equal(socket_packet_parse(message, message->nlmsg_len, &facts), SOCKET_E_OTHER);
 }
 
 static void lines_are_parsed(void **state)
@@ -505,6 +558,8 @@ int main(void)
 		cmocka_unit_test(diag_is_parsed),
 		cmocka_unit_test(mapped_is_v4),
 		cmocka_unit_test(attributes_that_lie_are_refused),
+		cmocka_unit_test(packet_sockets_are_parsed),
+		cmocka_unit_test(either_parser_refuses_the_other),
 		cmocka_unit_test(lines_are_parsed),
 		cmocka_unit_test(sockets_match),
 		cmocka_unit_test(the_best_are_chosen),
