@@ -28,8 +28,7 @@
 #define UPLINKS_LINEAR_MAX	  4
 #define LOOPBACK_INDEX		  1 /* of every network namespace */
 
-static const struct pf_selector iif = {PF_IIF}, direction = {PF_CT_DIRECTION},
-				l4proto = {PF_L4PROTO};
+static const struct pf_selector iif = {PF_IIF}, direction = {PF_CT_DIRECTION};
 
 static void add_return_on(struct pf_chain *chain, enum pf_field field, const char *prefix_text)
 {
@@ -186,19 +185,6 @@ static void add_guard_out(const struct compiler *compiler)
 		       "spoof-out");
 }
 
-/* Tunnel transport. TCP, which most packets are, pays for two compares. */
-static void add_transport(struct pf_chain *chain, const char *to_tunnel, const char *protocols)
-{
-	struct pf_rule *rule = pf_rule_add(chain);
-
-	pf_rule_lookup(rule, TUNNEL_PORT, PF_FIELDS({PF_UDP_DPORT}));
-	pf_rule_verdict(rule, PF_JUMP, to_tunnel);
-	rule = pf_rule_add(chain);
-	pf_rule_not_equal(rule, l4proto, 6 /* TCP */);
-	pf_rule_not_equal(rule, l4proto, 17 /* UDP */);
-	pf_rule_verdict(rule, PF_JUMP, protocols);
-}
-
 static void add_input(const struct compiler *compiler)
 {
 	struct pf_chain *chain = pf_base_chain_add(compiler->inet, "input", PF_INPUT,
@@ -208,16 +194,17 @@ static void add_input(const struct compiler *compiler)
 	struct pf_rule *rule = pf_rule_add(chain);
 	pf_rule_equal(rule, iif, LOOPBACK_INDEX);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
-	add_transport(chain, "tunnel", "protocols-in");
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "inside");
 }
 
-static void add_reply_return(const struct compiler *compiler, struct pf_chain *chain)
+static void add_replies(const struct compiler *compiler, struct pf_chain *chain,
+			enum pf_verdict verdict, const char *target)
 {
 	struct pf_rule *rule = pf_rule_add(chain);
 
 	pf_rule_equal(rule, direction, IP_CT_DIR_REPLY);
 	pf_rule_label(rule, compiler->config->conntrack.label_bit);
-	pf_rule_verdict(rule, PF_RETURN, NULL);
+	pf_rule_verdict(rule, verdict, target);
 }
 
 static void add_forward(const struct compiler *compiler)
@@ -226,9 +213,8 @@ static void add_forward(const struct compiler *compiler)
 						   PRIORITY_AFTER_DNAT);
 
 	add_uplinks(compiler, chain, "begin");
-	add_transport(chain, "tunnel-to", "protocols");
-	plainly_internal_add(compiler, chain);
-	add_reply_return(compiler, chain);
+	plainly_internal_add(compiler, chain, "inside");
+	add_replies(compiler, chain, PF_GOTO, "answered");
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "judge");
 }
 
@@ -240,8 +226,8 @@ static void add_output(const struct compiler *compiler)
 
 	pf_rule_equal(rule, (struct pf_selector){PF_FIB_DADDR_TYPE}, RTN_LOCAL);
 	pf_rule_verdict(rule, PF_RETURN, NULL);
-	add_reply_return(compiler, chain);
-	add_transport(chain, "tunnel-to-out", "protocols-out");
+	add_replies(compiler, chain, PF_RETURN, NULL);
+	plainly_internal_add(compiler, chain, "inside-out");
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "judge-out");
 	add_root_jumps(compiler,
 		       pf_base_chain_add(compiler->inet, "output", PF_OUTPUT, PRIORITY_AFTER_DNAT),

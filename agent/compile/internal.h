@@ -176,8 +176,9 @@ void local_fill(struct pf_set *four, struct pf_set *six);
 void translated_fill(const struct compiler *compiler, struct pf_set *six);
 /* A prefix written in the code: that it parses is seen in the golden rulesets. */
 struct pf_prefix prefix_constant(const char *text);
-/* Returns for destinations that are internal whoever sends, before the sender is looked up. */
-void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain);
+/* To `target` with destinations that are internal whoever sends; "judge" and "judge-out" do not ask for these. */
+void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain,
+			  const char *target);
 /* bridge.c */
 void compile_bridge(const struct compiler *compiler);
 /* policy.c: one chain for each distinct decision */

@@ -6,9 +6,10 @@
  * the node itself sends (-out), because what follows differs: `socket` cannot be loaded where a forwarded
  * packet goes.
  *
- *	judge:	   metadata -> endpoint, internal -> return, port 53 of resolvers -> return, local -> return,
+ *	judge:	   metadata -> endpoint, internal -> inside, port 53 of resolvers -> return, local -> return,
  *		   everything else -> endpoint
- *	tunnel-to: tunnel transport, if to an internal address -> tunnel; asked before the rest
+ *	inside:	   tunnel transport -> tunnel
+ *	answered:  the same for replies that were let through before anybody asked whom they go to
  *
  * NAT64: an IPv6 address that embeds an IPv4 one is judged by the embedded one, so what lies in a NAT64
  * prefix is external unless the embedded address is internal, whatever IPv6 networks are internal. */
@@ -182,22 +183,10 @@ static void add_lookup_rule(struct pf_chain *chain, const char *set, struct pf_s
 	pf_rule_verdict(rule, verdict, target);
 }
 
-static void add_internal_lookup(struct pf_chain *chain, uint8_t family)
+static void add_internal_lookup(struct pf_chain *chain, uint8_t family, const char *target)
 {
 	add_lookup_rule(chain, family == AF_INET ? INTERNAL4 : INTERNAL6,
-			family == AF_INET ? daddr4 : daddr6, PF_RETURN, NULL);
-}
-
-static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
-			       uint8_t family)
-{
-	if (asks_set(compiler, family)) {
-		add_internal_lookup(chain, family);
-		return;
-	}
-	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
-		if (compiler->internal.prefixes[i].address.family == family)
-			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_RETURN, NULL);
+			family == AF_INET ? daddr4 : daddr6, PF_GOTO, target);
 }
 
 /* Resolvers are asked for names and reached for nothing else: who runs them may run more. */
@@ -264,25 +253,40 @@ static bool is_plainly_internal(const struct compiler *compiler, const struct pf
 	return true;
 }
 
-void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain)
+static size_t count_plainly_internal(const struct compiler *compiler, uint8_t family)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6};
+	size_t n = 0;
 
-	for (size_t k = 0; k < N(families); k++) {
-		size_t n = count_family(&compiler->internal, families[k]), n_plain = 0;
-		bool is_one_by_one = !asks_set(compiler, families[k]);
-		for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
-			const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
-			if (prefix->address.family != families[k] ||
-			    !is_plainly_internal(compiler, prefix))
-				continue;
-			n_plain++;
-			if (is_one_by_one)
-				add_prefix_rule(chain, prefix, PF_RETURN, NULL);
-		}
-		if (asks_set(compiler, families[k]) && n_plain == n)
-			add_internal_lookup(chain, families[k]);
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
+		n += compiler->internal.prefixes[i].address.family == family &&
+		     is_plainly_internal(compiler, &compiler->internal.prefixes[i]);
+	return n;
+}
+
+/* Those of the family that are plainly internal, or those that are not; in a set there are only all at once. */
+static void add_internal_rules(const struct compiler *compiler, struct pf_chain *chain,
+			       uint8_t family, bool plain, const char *target)
+{
+	size_t n_plain = count_plainly_internal(compiler, family);
+
+	if (asks_set(compiler, family)) {
+		if ((n_plain == count_family(&compiler->internal, family)) == plain)
+			add_internal_lookup(chain, family, target);
+		return;
 	}
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++) {
+		const struct pf_prefix *prefix = &compiler->internal.prefixes[i];
+		if (prefix->address.family == family &&
+		    is_plainly_internal(compiler, prefix) == plain)
+			add_prefix_rule(chain, prefix, PF_GOTO, target);
+	}
+}
+
+void plainly_internal_add(const struct compiler *compiler, struct pf_chain *chain,
+			  const char *target)
+{
+	add_internal_rules(compiler, chain, AF_INET, true, target);
+	add_internal_rules(compiler, chain, AF_INET6, true, target);
 }
 
 static void add_local_rules(struct pf_chain *chain, const char *const *prefixes, size_t n)
@@ -293,27 +297,40 @@ static void add_local_rules(struct pf_chain *chain, const char *const *prefixes,
 	}
 }
 
+/* One compare for what is neither: everything local of IPv4 begins with three ones. */
+static void add_local4(const struct compiler *compiler, struct pf_chain *judge, const char *name,
+		       const char *end)
+{
+	struct pf_prefix three_ones = prefix_constant("224.0.0.0/3");
+	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
+
+	add_prefix_rule(judge, &three_ones, PF_GOTO, name);
+	add_local_rules(chain, local4, N(local4));
+	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, end);
+}
+
 /* All of IPv4 first, and then it is over for IPv4: each rule that is about IPv6 would cost it a compare, and most
  * packets are IPv4. */
-static void add_judge(const struct compiler *compiler, const char *name, const char *end)
+static void add_judge(const struct compiler *compiler, const char *name, const char *inside,
+		      const char *local, const char *end)
 {
 	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
 
 	add_lookup_rule(chain, METADATA4, daddr4, PF_GOTO, end);
-	add_internal_rules(compiler, chain, AF_INET);
+	add_internal_rules(compiler, chain, AF_INET, false, inside);
 	add_resolver_rule(compiler, chain, AF_INET);
-	add_local_rules(chain, local4, N(local4));
+	add_local4(compiler, chain, local, end);
 	struct pf_rule *rule = pf_rule_add(chain);
 	pf_rule_equal(rule, (struct pf_selector){PF_NFPROTO}, AF_INET);
 	pf_rule_verdict(rule, PF_GOTO, end);
 	add_lookup_rule(chain, METADATA6, daddr6, PF_GOTO, end);
 	if (count_family(&compiler->internal, AF_INET))
-		add_lookup_rule(chain, TRANSLATED6, daddr6, PF_RETURN, NULL);
+		add_lookup_rule(chain, TRANSLATED6, daddr6, PF_GOTO, inside);
 	for (size_t i = 0; i < nat64_count(compiler); i++) {
 		struct pf_prefix prefix = nat64_at(compiler, i);
 		add_prefix_rule(chain, &prefix, PF_GOTO, end);
 	}
-	add_internal_rules(compiler, chain, AF_INET6);
+	add_internal_rules(compiler, chain, AF_INET6, false, inside);
 	add_resolver_rule(compiler, chain, AF_INET6);
 	add_local_rules(chain, local6, N(local6));
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, end);
@@ -327,28 +344,38 @@ static void add_protocols(const struct compiler *compiler, const char *name, con
 	pf_rule_verdict(rule, PF_GOTO, target);
 }
 
+/* TCP, which most packets are, pays for two compares. */
+static void add_transport(const struct compiler *compiler, const char *name, const char *target,
+			  const char *protocols)
+{
+	static const struct pf_selector l4proto = {PF_L4PROTO};
+	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
+	struct pf_rule *rule = pf_rule_add(chain);
+
+	pf_rule_lookup(rule, TUNNEL_PORT, PF_FIELDS({PF_UDP_DPORT}));
+	pf_rule_verdict(rule, PF_GOTO, target);
+	rule = pf_rule_add(chain);
+	pf_rule_not_equal(rule, l4proto, IPPROTO_TCP);
+	pf_rule_not_equal(rule, l4proto, IPPROTO_UDP);
+	pf_rule_verdict(rule, PF_GOTO, protocols);
+	add_protocols(compiler, protocols, target);
+}
+
 /* A pod that talks VXLAN to a node can have that node send out what it likes, and which internal
  * address is a node's is not known for sure: tunnel transport to any is denied. Asked after DNAT,
  * for a Service can lead to a node as well. To external addresses it is judged like everything
  * else. */
 static void add_tunnels(const struct compiler *compiler)
 {
-	static const struct {
-		const char *to, *protocols, *tunnel;
-	} places[] = {
-		{"tunnel-to", "protocols", "tunnel"},
-		{"tunnel-to-out", "protocols-out", "tunnel-out"},
-	};
+	struct pf_chain *chain;
 
-	for (size_t k = 0; k < N(places); k++) {
-		struct pf_chain *chain = pf_chain_add(compiler->inet, places[k].to);
-		for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
-			add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_GOTO,
-					places[k].tunnel);
-		pf_rule_verdict(pf_rule_add(chain), PF_RETURN, NULL);
-		add_protocols(compiler, places[k].protocols, places[k].to);
-	}
-	add_protocols(compiler, "protocols-in", "tunnel");
+	add_transport(compiler, "inside", "tunnel", "protocols");
+	add_transport(compiler, "inside-out", "tunnel-out", "protocols-out");
+	add_transport(compiler, "answered", "answered-tunnel", "answered-protocols");
+	chain = pf_chain_add(compiler->inet, "answered-tunnel");
+	for (size_t i = 0; i < compiler->internal.n_prefixes; i++)
+		add_prefix_rule(chain, &compiler->internal.prefixes[i], PF_GOTO, "tunnel");
+	pf_rule_verdict(pf_rule_add(chain), PF_RETURN, NULL);
 }
 
 static void add_tunnel_sets(const struct compiler *compiler)
@@ -383,6 +410,6 @@ void compile_judges(const struct compiler *compiler)
 	}
 	add_tunnel_sets(compiler);
 	add_tunnels(compiler);
-	add_judge(compiler, "judge", "endpoint");
-	add_judge(compiler, "judge-out", "endpoint-out");
+	add_judge(compiler, "judge", "inside", "local", "endpoint");
+	add_judge(compiler, "judge-out", "inside-out", "local-out", "endpoint-out");
 }
