@@ -82,14 +82,15 @@ static int fail_no_endpoint(struct json_object *parameters)
 {
 	char near[TABLE_CELL_MAX];
 	struct json_object *names = table_value(parameters, "near");
+	const char *namespace = text_of(parameters, "namespace");
+	const char *in = namespace[0] ? namespace : "unit", *between = namespace[0] ? "/" : ":";
 
 	table_text(names, near);
 	if (json_object_get_type(names) == json_type_array && json_object_array_length(names))
-		return cli_fail(1, "no endpoint %s/%s on this node; did you mean %s?",
-				text_of(parameters, "namespace"), text_of(parameters, "name"),
-				near);
-	return cli_fail(1, "no endpoint %s/%s on this node (podfence pods lists them)",
-			text_of(parameters, "namespace"), text_of(parameters, "name"));
+		return cli_fail(1, "no endpoint %s%s%s on this node; did you mean %s?", in, between,
+				text_of(parameters, "name"), near);
+	return cli_fail(1, "no endpoint %s%s%s on this node (podfence pods lists them)", in,
+			between, text_of(parameters, "name"));
 }
 
 static int fail_error(const char *error, struct json_object *parameters)

@@ -165,8 +165,8 @@ int cli_why(const struct cli *cli)
 	if (!status)
 		status = offline_wants_agent(cli) ? ask_agent(cli, &packet, &answer)
 						  : ask_files(cli, &packet, &answer);
-	if (status)
-		return status;
+	if (status) /* 1 is an answer: denied */
+		return status == 1 ? 2 : status;
 	status = print(cli, answer);
 	json_object_put(answer);
 	return status;

@@ -108,7 +108,7 @@ def check_why(check: tap.Tap, lab: Lab, agent: Agent) -> None:
                 "why knows of a quarantine")
     agent.podfence("release", "shop/routed")
     status, said, wrong = agent.podfence("why", "shop/ruoted", EXTERNAL4)
-    check.check(status == 1 and "did you mean shop/routed" in wrong, "why, a name that is near",
+    check.check(status == 2 and "did you mean shop/routed" in wrong, "why, a name that is near",
                 wrong)
     status, said, wrong = agent.podfence("why", "--labels", "a=b", "shop/new", EXTERNAL4,
                                          "--config", str(agent.config))
@@ -275,6 +275,8 @@ def check_command(check: tap.Tap, agent: Agent) -> None:
     cases: list[tuple[list[str], int, str]] = [
         (["pods", "shop/ruoted"], 1, "did you mean shop/routed"),
         (["pods", "routed", "-n", "other"], 1, "no endpoint other/routed"),
+        (["pods", "unit:mail"], 1, "no endpoint unit:mail on this node"),
+        (["why", "unit:mail", "192.0.2.1"], 2, "no endpoint unit:mail on this node"),
         (["pods", "pod/routed", "-n", "shop"], 0, ""),
         (["pods", "a/b/c"], 2, "is no endpoint"),
         (["pods", "-o", "yaml"], 2, "one of table, wide, json, jsonl"),
