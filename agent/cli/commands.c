@@ -129,7 +129,8 @@ const struct command commands[] = {
 	 "allowed, audited, denied, quarantined, or internal (not judged), by which tier, policy "
 	 "and rule, and where that is defined. The running agent is asked. Where none runs, or "
 	 "--config, --pods, --policies or --labels is given, the same is decided on what the "
-	 "configuration, the policies and what was kept of the API say. Exit status 1: denied.",
+	 "configuration, the policies and what was kept of the API say; of a policy file that is "
+	 "refused, what it said when it was good last. Exit status 1: denied, and nothing else.",
 	 CLI_CONFIG | CLI_AGENT | CLI_OUTPUT | CLI_NAMESPACE, why_options, cli_why},
 	{"plan", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
 	 "say what policies would change if they were applied",
@@ -138,7 +139,8 @@ const struct command commands[] = {
 	 "which of the flows that podfence-ship recorded would meet another verdict, and the steps "
 	 "from the rules of now to those of then. Nothing is changed. What is in force the running "
 	 "agent says; where none runs, or --config, --pods or --policies is given, the "
-	 "configuration, the policies and what was kept of the API.",
+	 "configuration, the policies and what was kept of the API; of a policy file that is "
+	 "refused, what it said when it was good last.",
 	 CLI_CONFIG | CLI_AGENT | CLI_STORE, plan_options, cli_plan},
 	{"quarantine", "ENDPOINT | list | preview", 1, 1, CLI_ENDPOINTS,
 	 "cut an endpoint off from everything, both ways, at once",

@@ -13,6 +13,7 @@
 #include "base/near.h"
 #include "cli/options.h"
 #include "kube/last_known.h"
+#include "kube/manifest_saved.h"
 #include "kube/manifest_set.h"
 #include "node/view.h"
 #include "policy/own.h"
@@ -83,6 +84,67 @@ static int read_pods(const struct cli *cli, struct offline *offline)
 	return say(r, &report, path ? path : "pods");
 }
 
+/* What the agent starts from where a file of the directory is refused; NULL: nothing is known of it, which is no
+ * error. That it cannot be read matters only then, and is said then. */
+static struct manifest_set *read_last_good(const struct offline *offline, struct report *report,
+					   char **ret_path, int *ret_error)
+{
+	const char *directory = offline->config->state.directory;
+	struct manifest_set *set = NULL;
+	size_t length;
+	char *text;
+
+	*ret_path = NULL;
+	*ret_error = 0;
+	if (!directory[0] || asprintf(ret_path, "%s/" MANIFEST_SAVED_NAME, directory) < 0)
+		return NULL;
+	int r = file_read(*ret_path, MANIFEST_SAVED_MAX, &text, &length);
+	if (r == 0) {
+		r = manifest_saved_parse(*ret_path, text, length, offline_node(offline->config),
+					 report, &set);
+		free(text);
+	}
+	*ret_error = r < 0 && r != -ENOENT ? r : 0;
+	return set;
+}
+
+static bool is_any_refused(const struct manifest_set *set)
+{
+	for (size_t i = 0; i < set->n_files; i++)
+		if (set->files[i].manifest->n_refused || set->files[i].manifest->is_broken)
+			return true;
+	return false;
+}
+
+static void report_kept(struct report *report, const struct manifest_set *set, const char *path,
+			int error)
+{
+	size_t n = set->n_kept;
+
+	if (n)
+		report_add(report, path, "%zu object%s of refused files count%s as good last", n,
+			   n == 1 ? "" : "s", n == 1 ? "s" : "");
+	else if (error && is_any_refused(set))
+		report_add(report, path, "%s; what is refused may be in force as it was good last",
+			   strerror(-error));
+}
+
+/* As the agent reads it at its start. */
+static int read_directory(const struct offline *offline, const char *directory,
+			  struct report *report, struct manifest_set *set)
+{
+	char *path;
+	int error;
+	struct manifest_set *last_good = read_last_good(offline, report, &path, &error);
+	int r = manifest_set_add_directory(set, directory, last_good, report);
+
+	if (r == 0)
+		report_kept(report, set, path, error);
+	manifest_set_free(last_good);
+	free(path);
+	return r;
+}
+
 static int add_manifest(struct manifest_set *set, const char *path, struct report *report)
 {
 	struct manifest *manifest = NULL;
@@ -121,19 +183,16 @@ static int join(struct offline *offline, const struct manifest_set *files)
 
 static int read_policies(const struct cli *cli, struct offline *offline)
 {
-	const char *path = cli_value(cli, "policies");
-	bool is_named = path != NULL;
+	const char *named = cli_value(cli, "policies");
+	const char *path = named ? named : offline->config->policies.directory;
 	struct manifest_set *set = NULL;
 	struct report report;
 
-	if (!path)
-		path = offline->config->policies.directory;
 	report_init(&report);
 	int r = manifest_set_new(&set);
 	if (r == 0 && path[0])
-		r = add_path(set, path, &report);
-	if (r == -ENOENT && !is_named)
-		r = 0;
+		r = named ? add_path(set, path, &report)
+			  : read_directory(offline, path, &report, set);
 	if (r == 0)
 		r = manifest_set_finish(set, &report);
 	if (r == 0)
@@ -331,6 +390,10 @@ const struct endpoint *offline_find(const struct cli *cli, const struct offline 
 	const char *namespace = cli_value(cli, "namespace");
 	char full[600];
 
+	if (!strncmp(name, "unit:", 5)) {
+		cli_fail(2, "%s: units are found by a running podfenced alone", name);
+		return NULL;
+	}
 	if (strchr(name, '/'))
 		snprintf(full, sizeof(full), "%s", name);
 	else

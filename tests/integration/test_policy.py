@@ -142,6 +142,21 @@ def plans_on_what_is_in_force(lab: Lab, check: tap.Tap, agent: Agent) -> None:
                 len(lab.pods), "plan asks the agent what is in force", said, wrong)
 
 
+def answers_without_the_agent(lab: Lab, check: tap.Tap, agent: Agent) -> None:
+    """The files of the node say the same as the agent, last good versions included; but for the
+    backstop, which only the agent knows to be there."""
+    for pod in lab.pods:
+        for address in (EXTERNAL[4], OTHER_EXTERNAL4, "192.0.2.1"):
+            question = ("why", f"{pod.namespace_name}/{pod.name}", f"{address}:{OPEN_PORT}")
+            status, said, _ = agent.podfence(*question, "--socket", str(agent.socket))
+            answer = agent.podfence(*question, "--config", str(agent.config))
+            wanted = [line for line in said.splitlines() if "packet sockets" not in line]
+            check.equal((answer[0], answer[1].splitlines()), (status, wanted),
+                        f"{' '.join(question)}: the files say what the agent says", answer[2])
+    check.check("last-good-policies.json: 1 object of refused files counts as good last"
+                in answer[2], "and that something is refused", answer[2])
+
+
 def keeps_what_was_good(lab: Lab, check: tap.Tap, agent: Agent, policies: Policies) -> None:
     good = cluster_policy("edge", [rule("Accept", *HOSTS.values())])
     policies.write(good)
@@ -151,6 +166,7 @@ def keeps_what_was_good(lab: Lab, check: tap.Tap, agent: Agent, policies: Polici
     expect(lab, check, "a broken edit keeps the last good one, others apply", True, True, True)
     check.check("203.0.113.9/33" in agent.said(), "and is named with its place", agent.said())
     plans_on_what_is_in_force(lab, check, agent)
+    answers_without_the_agent(lab, check, agent)
     for name in ("SIGTERM", "SIGKILL"):
         agent.stop(signal.Signals[name])
         said = len(agent.said())
