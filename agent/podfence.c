@@ -15,8 +15,8 @@ static int help(FILE *stream, int status)
 	fputs("Usage: podfence COMMAND [OPTIONS] [ARGUMENTS]\n\n", stream);
 	for (const struct command *command = commands; command->name; command++)
 		fprintf(stream, "  %-11s %s\n", command->name, command->summary);
-	fputs("\npodfence COMMAND --help says more of it. Exit status: 0 good, 1 it said no, 2 bad "
-	      "usage or\ninput, 3 agent not reachable.\n",
+	fputs("\npodfence COMMAND --help says more of it. Exit status: 0 good, 1 it said no,\n"
+	      "2 bad usage or input, 3 agent not reachable.\n",
 	      stream);
 	return status;
 }

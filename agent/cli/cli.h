@@ -77,7 +77,8 @@ bool cli_has(const struct cli *cli, const char *option);
 PF_PRINTF(2, 3) int cli_fail(int status, const char *format, ...);
 /* The usage line on stderr; returns 2. */
 int cli_usage(const struct command *command);
-void cli_usage_print(const struct command *command, FILE *stream);
+/* What --help says, on stdout. */
+void cli_help(const struct command *command);
 /* What was printed went out: 0, else 1 after a message. */
 int cli_finish(void);
 

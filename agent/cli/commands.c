@@ -172,7 +172,7 @@ const struct command commands[] = {
 	 "instance), or its order is not defined.",
 	 0, NULL, cli_check},
 	{"config", "", 0, 0, NULL,
-	 "print a configuration file with every key, its default and its meaning",
+	 "print a configuration with every key, its default and its meaning",
 	 "Print a configuration file with every key, its default and its meaning.", 0, NULL,
 	 cli_show_config},
 	{"render", "", 0, 0, NULL,

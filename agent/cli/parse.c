@@ -71,50 +71,6 @@ int cli_finish(void)
 	return errno == EPIPE ? 1 : cli_fail(1, "cannot write: %s", strerror(errno));
 }
 
-void cli_usage_print(const struct command *command, FILE *stream)
-{
-	const struct cli_option *options[CLI_OPTIONS_MAX];
-	size_t n = cli_options(command, options);
-
-	fprintf(stream, "Usage: podfence %s", command->name);
-	for (size_t i = 0; i < n; i++) {
-		if (options[i]->letter)
-			fprintf(stream, " [-%c", options[i]->letter);
-		else
-			fprintf(stream, " [--%s", options[i]->name);
-		fprintf(stream, "%s%s]", options[i]->argument ? " " : "",
-			options[i]->argument ? options[i]->argument : "");
-	}
-	fprintf(stream, "%s%s\n", command->arguments[0] ? " " : "", command->arguments);
-}
-
-int cli_usage(const struct command *command)
-{
-	cli_usage_print(command, stderr);
-	return 2;
-}
-
-static void print_help(const struct command *command)
-{
-	const struct cli_option *options[CLI_OPTIONS_MAX];
-	size_t n = cli_options(command, options);
-
-	cli_usage_print(command, stdout);
-	printf("\n%s.\n", command->summary);
-	if (n)
-		puts("");
-	for (size_t i = 0; i < n; i++) {
-		char words[64];
-		snprintf(words, sizeof(words), "--%s%s%s", options[i]->name,
-			 options[i]->argument ? " " : "",
-			 options[i]->argument ? options[i]->argument : "");
-		if (options[i]->letter)
-			printf("  -%c, %-22s %s\n", options[i]->letter, words, options[i]->help);
-		else
-			printf("      %-22s %s\n", words, options[i]->help);
-	}
-}
-
 static int fail_unknown(const struct command *command, const char *given)
 {
 	const struct cli_option *options[CLI_OPTIONS_MAX];
@@ -183,7 +139,7 @@ static int parse_options(int argc, char **argv, struct cli *cli, bool *ret_is_he
 	for (int code; (code = getopt_long(argc, argv, letters, long_options, NULL)) != -1;) {
 		size_t place = place_of(options, n, code);
 		if (code == 'h') {
-			print_help(cli->command);
+			cli_help(cli->command);
 			*ret_is_help = true;
 			return cli_finish();
 		}
