@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "tests" / "lib"))
@@ -145,7 +146,7 @@ def count_all(agent: Agent, attempts: list[Attempt], sent: int) -> bool:
     told = packets_of(flooded)
     books = next(line for line in reversed(agent.said().splitlines()) if ": books: " in line)
     print(f"\nflood: {sent:,} packets sent, {told:,} dropped according to {len(flooded)} events")
-    print(f"agent: {books.split(': ', 2)[2]}")
+    print(textwrap.fill(f"agent: {books.split(': ', 2)[2]}", 100, subsequent_indent=" " * 7))
     return told == sent and books.endswith("; books balance")
 
 

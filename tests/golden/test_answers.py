@@ -122,6 +122,8 @@ def main() -> None:
             path.write_text(text)
         check.equal(status, expected, f"{name}: exit status", text)
         check.equal(text, path.read_text() if path.exists() else "", f"{name}: text")
+    shown = "".join(f"    {line}\n" for line in (FILES / "ceiling.txt").read_text().splitlines())
+    check.check(shown in (FILES.parents[2] / "README.md").read_text(), "README shows the ceiling")
     check_last_good(check)
     print(f"1..{check.count}")
     sys.exit(1 if check.failed else 0)

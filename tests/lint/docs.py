@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import source
 
 GENERATED = pathlib.Path(sys.argv[2])
-LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.M)
 NAMED = re.compile(r"`([a-z@_]+(?:\.[a-z_*]+)*)`")
 
 
@@ -21,6 +22,17 @@ def fields(value: object, path: str = "") -> Iterator[str]:
             yield from fields(item, f"{path}.{key}" if path else key)
     else:
         yield path
+
+
+def places(path: pathlib.Path) -> set[str]:
+    """Of headings, as they are named in links."""
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+            for heading in HEADING.findall(path.read_text())}
+
+
+def leads_somewhere(path: pathlib.Path, link: str, place: str) -> bool:
+    target = path.parent / link if link else path
+    return target.exists() and (not place or place in places(target))
 
 
 def lint(check: source.tap.Tap) -> None:
@@ -35,7 +47,7 @@ def lint(check: source.tap.Tap) -> None:
         check.equal(missing, [], f"docs/events.md knows the fields of {source.name(path)}")
     for path in source.files("*.md"):
         wrong = [link for link in LINK.findall(path.read_text())
-                 if not (path.parent / link).exists()]
+                 if not leads_somewhere(path, *link)]
         check.equal(wrong, [], f"the links of {source.name(path)} lead somewhere")
 
 
