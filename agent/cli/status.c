@@ -164,9 +164,10 @@ static uint64_t beyond(const struct page *page)
 static void print_ledger(const struct page *page)
 {
 	static const char *const paths[] = {
-		"ledger.denied.difference",   "ledger.audited.difference",
-		"ledger.allowed.difference",  "ledger.spoofed.difference",
-		"ledger.tunneled.difference", "ledger.quarantined.difference",
+		"ledger.denied.difference",	 "ledger.audited.difference",
+		"ledger.allowed.difference",	 "ledger.spoofed.difference",
+		"ledger.tunneled.difference",	 "ledger.quarantined.difference",
+		"ledger.backstopped.difference",
 	};
 	char text[256], differ[64] = "books balance";
 	uint64_t difference = 0;

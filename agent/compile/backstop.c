@@ -9,7 +9,7 @@
  *	frame		 by the type in the Ethernet header: frame4, frame6, tagged; another type -> return
  *	tagged		 the same behind one VLAN tag; a second tag -> backstop
  *	frame4 ...	 metadata -> backstop; internal, multicast, broadcast, link-local -> return; else backstop
- *	backstop	 counts, logs at most so many a second, drops or lets pass
+ *	backstop	 counted for the device as sender (sender.c), dropped or let pass
  *
  * Everything is read where the Ethernet header says that it is: what the sender says of its frame
  * (sockaddr_ll.sll_protocol, and with it where "the network header" begins) need not be true. A frame whose header
@@ -27,7 +27,6 @@
 #include "inventory/backstop.h"
 
 #define EGRESS_PRIORITY	  0
-#define LOGGED_PER_SECOND 50
 #define ARP_OVER_ETHERNET 0x000108000604 /* RFC 826: hardware, protocol, and how long both are */
 #define NO_REALM                                                                                   \
 	UINT32_MAX /* that of a route is 16 bits twice, of which 0 and 1 to 255 have names */
@@ -139,19 +138,15 @@ static void add_frames(const struct compiler *compiler)
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, "backstop");
 }
 
-/* A flood is counted, and logged as far as anybody can read it. */
 static void add_end(const struct compiler *compiler)
 {
-	const struct pf_rate rate = {LOGGED_PER_SECOND, 2 * LOGGED_PER_SECOND};
 	bool denies = compile_backstop_denies(compiler->config);
-	const struct prefix_meaning meaning = {.rule = denies ? RULE_PACKET : RULE_PACKET_AUDIT};
-	struct pf_chain *chain = pf_chain_add(compiler->netdev, "backstop");
+	const struct sender_end end = {
+		.meaning.rule = denies ? RULE_PACKET : RULE_PACKET_AUDIT,
+		.who = LEDGER_BY_DEVICE,
+	};
 
-	pf_rule_counter(pf_rule_add(chain), rule_facts(meaning.rule)->counter);
-	struct pf_rule *rule = pf_rule_add(chain);
-	pf_rule_limit(rule, &rate);
-	log_add(compiler, rule, &meaning);
-	pf_rule_verdict(pf_rule_add(chain), denies ? PF_DROP : PF_ACCEPT, NULL);
+	sender_add(compiler, pf_chain_add(compiler->netdev, "backstop"), "backstop", &end);
 }
 
 /* Index and name: a device that is renamed, or made anew under its name, gets a chain anew. */
@@ -173,10 +168,7 @@ static void add_device(const struct compiler *compiler, const struct node_link *
 void compile_backstop(const struct compiler *compiler)
 {
 	const struct snapshot *snapshot = compiler->snapshot;
-	struct pf_table *table = compiler->netdev;
 
-	pf_counter_add(table, rule_facts(RULE_PACKET)->counter);
-	pf_counter_add(table, LOGGED);
 	add_sets(compiler);
 	add_end(compiler);
 	add_judges(compiler);

@@ -113,11 +113,15 @@ static void compile_all(struct compiler *compiler, const struct compile_input *i
 	bool has_bridge = has_bridged_pods(compiler->snapshot);
 	if (has_bridge || compiler->keeps_bridge)
 		compiler->bridge = pf_table_add(ruleset, PF_FAMILY_BRIDGE, PODFENCE_TABLE);
+	if (has_backstop(input) || compiler->keeps_netdev)
+		compiler->netdev = pf_table_add(ruleset, PF_FAMILY_NETDEV, PODFENCE_TABLE);
 	add_counters(compiler);
 	compile_ledger(compiler);
-	compile_senders(compiler, false);
+	compile_senders(compiler, PF_FAMILY_INET);
 	if (compiler->bridge)
-		compile_senders(compiler, true);
+		compile_senders(compiler, PF_FAMILY_BRIDGE);
+	if (compiler->netdev)
+		compile_senders(compiler, PF_FAMILY_NETDEV);
 	compile_ends(compiler);
 	compile_policies(compiler);
 	compile_endpoint_chains(compiler);
@@ -127,10 +131,8 @@ static void compile_all(struct compiler *compiler, const struct compile_input *i
 	if (has_bridge)
 		compile_bridge(compiler);
 	compile_quarantines(compiler);
-	if (has_backstop(input)) {
-		compiler->netdev = pf_table_add(ruleset, PF_FAMILY_NETDEV, PODFENCE_TABLE);
+	if (has_backstop(input))
 		compile_backstop(compiler);
-	}
 }
 
 int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
@@ -144,6 +146,7 @@ int compile(const struct compile_input *input, struct pf_ruleset **ret_ruleset,
 		.before_decisions = input->before_decisions,
 		.quarantines = input->quarantines,
 		.keeps_bridge = input->keeps_bridge,
+		.keeps_netdev = input->keeps_netdev,
 		.is_audit = input->config->fallback.mode != CONFIG_MODE_DENY,
 	};
 	struct pf_ruleset *ruleset = pf_ruleset_new();

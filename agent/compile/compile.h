@@ -30,8 +30,8 @@ struct compile_input {
 	const struct decisions *before_decisions;
 	const struct quarantine_list *quarantines; /* set by hand; NULL: none, but labels count */
 	bool has_no_egress; /* the kernel has no egress hook, or refuses to have it here: no backstop */
-	/* The bridge table is there. It stays, without chains if need be: its counts are the ledger's. */
-	bool keeps_bridge;
+	/* These tables are there. They stay, without chains if need be: their counts are the ledger's. */
+	bool keeps_bridge, keeps_netdev;
 };
 
 /* Whether there is somebody on the node for whom the backstop is (backstop.c), and whether it drops. */

@@ -98,8 +98,8 @@ struct compiler {
 	const struct quarantine_list *quarantines; /* or NULL */
 	struct pf_table *inet;
 	struct pf_table *bridge; /* NULL: no pod has stood behind a bridge yet */
-	struct pf_table *netdev; /* NULL: no backstop */
-	bool keeps_bridge;
+	struct pf_table *netdev; /* NULL: there has been no backstop yet */
+	bool keeps_bridge, keeps_netdev;
 	bool is_audit; /* the guards record and let pass: the agent's default denies nothing */
 	struct prefix_list internal; /* all of them, configured and derived */
 	/* Depths of the cgroup tree, the deepest first: a unit may stand in a unit. */
@@ -137,7 +137,7 @@ void sender_add_out(const struct compiler *compiler, struct pf_chain *chain, con
 /* In audit: the chain of one of these, which both of his tags lead to. */
 void sender_add_tags(const struct compiler *compiler, uint64_t cgroup, unsigned level);
 /* Sets and counters of one of the tables. */
-void compile_senders(const struct compiler *compiler, bool is_bridge);
+void compile_senders(const struct compiler *compiler, enum pf_family family);
 
 /* ledger.c: an end that keeps a flow in the ledger */
 struct ledger_end {

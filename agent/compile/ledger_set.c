@@ -50,15 +50,17 @@ const struct ledger_set ledger_sets[] = {
 	SENDER("quarantined_in", LEDGER_QUARANTINED, LEDGER_BY_INDEX, 0, false, true),
 	SENDER("bridge_held", LEDGER_QUARANTINED, LEDGER_BY_INDEX, 0, true, false),
 	SENDER("bridge_held_in", LEDGER_QUARANTINED, LEDGER_BY_INDEX, 0, true, true),
+	SENDER("backstopped", LEDGER_BACKSTOPPED, LEDGER_BY_DEVICE, 0, false, false),
 };
 const size_t n_ledger_sets = sizeof(ledger_sets) / sizeof(ledger_sets[0]);
 
 const char *ledger_class_name(enum ledger_class class)
 {
 	static const char *const names[LEDGER_CLASS_N] = {
-		[LEDGER_DENIED] = "denied",	[LEDGER_AUDITED] = "audited",
-		[LEDGER_ALLOWED] = "allowed",	[LEDGER_SPOOFED] = "spoofed",
-		[LEDGER_TUNNELED] = "tunneled", [LEDGER_QUARANTINED] = "quarantined",
+		[LEDGER_DENIED] = "denied",	      [LEDGER_AUDITED] = "audited",
+		[LEDGER_ALLOWED] = "allowed",	      [LEDGER_SPOOFED] = "spoofed",
+		[LEDGER_TUNNELED] = "tunneled",	      [LEDGER_QUARANTINED] = "quarantined",
+		[LEDGER_BACKSTOPPED] = "backstopped",
 	};
 
 	return names[class];
@@ -67,6 +69,13 @@ const char *ledger_class_name(enum ledger_class class)
 bool ledger_class_has_flows(enum ledger_class class)
 {
 	return class <= LEDGER_ALLOWED;
+}
+
+enum pf_family ledger_set_family(const struct ledger_set *set)
+{
+	if (set->who == LEDGER_BY_DEVICE)
+		return PF_FAMILY_NETDEV;
+	return set->is_bridge ? PF_FAMILY_BRIDGE : PF_FAMILY_INET;
 }
 
 /* A packet that is about to die carries whose it was in its mark; the mark of one that lives on is its own. */
@@ -99,6 +108,7 @@ static size_t who(const struct ledger_set *set, struct pf_selector *selectors)
 	case LEDGER_BY_LINK: selectors[0].field = PF_IIF; break;
 	case LEDGER_BY_INDEX: selectors[0].field = PF_MARK; break;
 	case LEDGER_BY_CGROUP: selectors[0].field = PF_CGROUP; break;
+	case LEDGER_BY_DEVICE: selectors[0].field = PF_OIF; break;
 	}
 	return 1;
 }

@@ -24,6 +24,7 @@ enum ledger_class {
 	LEDGER_SPOOFED,
 	LEDGER_TUNNELED,
 	LEDGER_QUARANTINED,
+	LEDGER_BACKSTOPPED, /* frames of packet sockets: nobody's but the device's they leave by */
 	LEDGER_CLASS_N
 };
 
@@ -44,6 +45,7 @@ enum ledger_who {
 	LEDGER_BY_LINK,	  /* iif: the source is what is wrong. In the bridge table the port */
 	LEDGER_BY_INDEX, /* endpoint index, which the rules wrote into the mark of a dying packet */
 	LEDGER_BY_CGROUP, /* id, of the node's own sockets whose packet lives on */
+	LEDGER_BY_DEVICE, /* oif, in the netdev table: nothing else of a frame is not its sender's to choose */
 };
 
 struct ledger_set {
@@ -59,6 +61,9 @@ struct ledger_set {
 
 extern const struct ledger_set ledger_sets[];
 extern const size_t n_ledger_sets;
+
+/* The table it is in. */
+enum pf_family ledger_set_family(const struct ledger_set *set);
 
 /* Whose flow a packet is: of the class, at the output hook or forwarded. */
 enum ledger_who ledger_flow_who(enum ledger_class class, bool is_output);

@@ -282,7 +282,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "packet",
 			.counter = "backstopped",
-			.class = LEDGER_CLASS_N,
+			.class = LEDGER_BACKSTOPPED,
 			.chain = "netdev podfence/backstop",
 			.name = "packet-socket-external",
 			.category = "backstop",
@@ -294,7 +294,7 @@ static const struct rule_facts facts[RULE_N] = {
 		{
 			.token = "packet-audit",
 			.counter = "backstopped",
-			.class = LEDGER_CLASS_N,
+			.class = LEDGER_BACKSTOPPED,
 			.chain = "netdev podfence/backstop",
 			.name = "packet-socket-external-audit",
 			.category = "backstop",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * How a packet is recorded that is stopped wherever it goes: a forged source, tunnel transport, quarantine. Its
- * destinations are the sender's to invent, so it is counted for its sender as a whole:
+ * How a packet is recorded that is stopped wherever it goes: a forged source, tunnel transport, quarantine, a frame of a
+ * packet socket. Its destinations are the sender's to invent, so it is counted for its sender as a whole:
  *
  *	NAME		count; the sender's element counts -> NAME-log
  *			no room for another sender: counted for nobody, and a few of those are logged -> verdict
@@ -17,9 +17,13 @@
 
 #define PACE_TIMEOUT 60 /* seconds; an element that goes begins anew with a full burst */
 
-static struct pf_table *table_of(const struct compiler *compiler, bool is_bridge)
+static struct pf_table *table_of(const struct compiler *compiler, enum pf_family family)
 {
-	return is_bridge ? compiler->bridge : compiler->inet;
+	switch (family) {
+	case PF_FAMILY_BRIDGE: return compiler->bridge;
+	case PF_FAMILY_NETDEV: return compiler->netdev;
+	default: return compiler->inet;
+	}
 }
 
 /* The end's set for the family; where the key has no address both are the same. */
@@ -57,7 +61,8 @@ void sender_add(const struct compiler *compiler, struct pf_chain *chain, const c
 	char log_name[PF_NAME_MAX];
 
 	snprintf(log_name, sizeof(log_name), "%.27s-log", name);
-	struct pf_chain *log = pf_chain_add(table_of(compiler, end->is_bridge), log_name);
+	struct pf_table *table = table_of(compiler, ledger_set_family(set_of(end, AF_INET)));
+	struct pf_chain *log = pf_chain_add(table, log_name);
 	for (size_t i = 0; i < 2; i++) {
 		const struct ledger_set *set = set_of(end, families[i]);
 		if (i > 0 && !set->family)
@@ -130,19 +135,23 @@ static void add_sets(struct pf_table *table, const struct ledger_set *set)
 	pf_set_add(table, set->pace, &paces, selectors, n);
 }
 
-void compile_senders(const struct compiler *compiler, bool is_bridge)
+void compile_senders(const struct compiler *compiler, enum pf_family family)
 {
-	struct pf_table *table = table_of(compiler, is_bridge);
+	struct pf_table *table = table_of(compiler, family);
+	bool are_here[LEDGER_CLASS_N] = {};
 
-	for (size_t i = 0; i < n_ledger_sets; i++)
-		if (ledger_sets[i].pace && ledger_sets[i].is_bridge == is_bridge)
-			add_sets(table, &ledger_sets[i]);
+	for (size_t i = 0; i < n_ledger_sets; i++) {
+		if (!ledger_sets[i].pace || ledger_set_family(&ledger_sets[i]) != family)
+			continue;
+		add_sets(table, &ledger_sets[i]);
+		are_here[ledger_sets[i].class] = true;
+	}
 	for (enum ledger_class class = 0; class < LEDGER_CLASS_N; class ++) {
-		if (ledger_class_has_flows(class) || (is_bridge && class == LEDGER_TUNNELED))
+		if (!are_here[class])
 			continue;
 		pf_counter_add(table, ledger_class_name(class));
 		pf_counter_add(table, unkept_counter(class));
 	}
-	if (is_bridge)
+	if (family != PF_FAMILY_INET)
 		pf_counter_add(table, LOGGED);
 }

@@ -8,9 +8,13 @@
 const char *unkept_counter(enum ledger_class class)
 {
 	static const char *const names[LEDGER_CLASS_N] = {
-		[LEDGER_DENIED] = "denied_unkept",     [LEDGER_AUDITED] = "audited_unkept",
-		[LEDGER_ALLOWED] = "allowed_unkept",   [LEDGER_SPOOFED] = "spoofed_unkept",
-		[LEDGER_TUNNELED] = "tunneled_unkept", [LEDGER_QUARANTINED] = "quarantined_unkept",
+		[LEDGER_DENIED] = "denied_unkept",
+		[LEDGER_AUDITED] = "audited_unkept",
+		[LEDGER_ALLOWED] = "allowed_unkept",
+		[LEDGER_SPOOFED] = "spoofed_unkept",
+		[LEDGER_TUNNELED] = "tunneled_unkept",
+		[LEDGER_QUARANTINED] = "quarantined_unkept",
+		[LEDGER_BACKSTOPPED] = "backstopped_unkept",
 	};
 
 	return names[class];

@@ -104,7 +104,7 @@ void backstop_write(const struct daemon *daemon, struct json *json)
 
 	json_object_begin(json, "backstop");
 	json_string(json, "mode", backstop_mode(daemon));
-	json_uint(json, "frames", daemon->ledger.n_backstopped);
+	json_uint(json, "frames", daemon->ledger.books.classes[LEDGER_BACKSTOPPED].counted);
 	json_array_begin(json, "devices");
 	for (size_t i = 0; snapshot && i < snapshot->n_backstops; i++) {
 		const struct backstop_device *device = &snapshot->backstops[i];

@@ -82,8 +82,6 @@ struct ledger {
 	char salt[128];	       /* boot and node: in the ids of flows */
 	struct books books;
 	struct ledger_table tables[LEDGER_TABLES];
-	struct ledger_counter backstopped;
-	uint64_t n_backstopped; /* frames of packet sockets, as of the last reading */
 	uint64_t removed[LEDGER_CLASS_N], removed_over[LEDGER_CLASS_N]; /* packets of elements */
 	uint64_t logged_at_bind;
 	struct buffer text; /* of the state file */

@@ -58,9 +58,9 @@ int fence_own(struct fence *fence)
 	return r < 0 ? r : 0;
 }
 
-bool fence_has_bridge(const struct fence *fence)
+bool fence_has_table(const struct fence *fence, enum pf_family family)
 {
-	return pf_ruleset_has_table(fence->current, PF_FAMILY_BRIDGE, PODFENCE_TABLE);
+	return pf_ruleset_has_table(fence->current, family, PODFENCE_TABLE);
 }
 
 bool fence_is_owned(const struct fence *fence)
@@ -176,8 +176,7 @@ int fence_counters(struct fence *fence, struct pf_counter_value **ret_values, si
 
 static struct pf_set_name name_of(const struct ledger_set *set)
 {
-	return (struct pf_set_name){set->is_bridge ? PF_FAMILY_BRIDGE : PF_FAMILY_INET,
-				    PODFENCE_TABLE, set->name};
+	return (struct pf_set_name){ledger_set_family(set), PODFENCE_TABLE, set->name};
 }
 
 int fence_counts(struct fence *fence, const struct ledger_set *set, pf_count_fn fn, void *userdata)

@@ -23,7 +23,7 @@ PF_MUST_CHECK int fence_open(struct fence **ret_fence);
 PF_MUST_CHECK int fence_own(struct fence *fence);
 bool fence_is_owned(const struct fence *fence);
 /* The bridge table is there, with or without rules. */
-bool fence_has_bridge(const struct fence *fence);
+bool fence_has_table(const struct fence *fence, enum pf_family family);
 struct fence *fence_free(struct fence *fence); /* the rules stay */
 
 /* Makes the kernel hold `ruleset` and takes it over (also when it fails). If the kernel refuses,

@@ -37,6 +37,7 @@ static const char *const counters[LEDGER_CLASS_N][3] = {
 	[LEDGER_SPOOFED] = {"spoofed", "", "spoofed_unkept"},
 	[LEDGER_TUNNELED] = {"tunneled", "", "tunneled_unkept"},
 	[LEDGER_QUARANTINED] = {"quarantined", "", "quarantined_unkept"},
+	[LEDGER_BACKSTOPPED] = {"backstopped", "", "backstopped_unkept"},
 };
 static const enum pf_family tables[LEDGER_TABLES] = {PF_FAMILY_INET, PF_FAMILY_BRIDGE,
 						     PF_FAMILY_NETDEV};
@@ -89,10 +90,7 @@ static int read_counters(struct daemon *daemon, struct reading *ret_reading)
 	*ret_reading = (struct reading){};
 	for (unsigned i = 0; i < LEDGER_TABLES; i++)
 		reading_add(&ledger->tables[i], values, n, tables[i], ret_reading);
-	uint64_t backstopped = value_of(values, n, PF_FAMILY_NETDEV,
-					rule_facts(RULE_PACKET)->counter);
 	free(values);
-	ledger->n_backstopped = follow(&ledger->backstopped, backstopped);
 	return 0;
 }
 

@@ -10,12 +10,13 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "compile/compile.h"
 
 const struct endpoint *ledger_owner(const struct snapshot *snapshot, const struct flow_facts *facts)
 {
 	const struct endpoint *endpoint;
 
-	if (!snapshot)
+	if (!snapshot || facts->device)
 		return NULL;
 	if (facts->held)
 		return snapshot_find_index(snapshot, facts->held);
@@ -210,6 +211,8 @@ enum rule_id ledger_rule(const struct daemon *daemon, const struct flow *flow,
 	case LEDGER_SPOOFED: return spoofed_by(set, is_audit);
 	case LEDGER_TUNNELED: return is_audit ? RULE_TUNNEL_AUDIT : RULE_TUNNEL;
 	case LEDGER_QUARANTINED: return set->is_inbound ? RULE_QUARANTINE_IN : RULE_QUARANTINE;
+	case LEDGER_BACKSTOPPED:
+		return compile_backstop_denies(daemon->config) ? RULE_PACKET : RULE_PACKET_AUDIT;
 	default: return denied_by(daemon, owner);
 	}
 }
@@ -231,6 +234,11 @@ static void record_make(const struct flow *flow, const struct flow_facts *facts,
 		.has_gid = flow->detail.has_gid,
 		.gid = flow->detail.gid,
 	};
+	if (!facts->device)
+		return;
+	record->family = NFPROTO_NETDEV;
+	record->hook = NF_NETDEV_EGRESS;
+	record->link_out = facts->device;
 }
 
 void ledger_tell(struct daemon *daemon, struct flow *flow, enum event_flow_state state,

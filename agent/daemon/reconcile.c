@@ -242,7 +242,8 @@ static int apply_once(struct daemon *daemon, const struct snapshot *snapshot,
 		.before_decisions = is_config_same ? daemon->decisions : NULL,
 		.quarantines = &daemon->quarantines.list,
 		.has_no_egress = backstop_is_out(daemon),
-		.keeps_bridge = fence_has_bridge(daemon->fence),
+		.keeps_bridge = fence_has_table(daemon->fence, PF_FAMILY_BRIDGE),
+		.keeps_netdev = fence_has_table(daemon->fence, PF_FAMILY_NETDEV),
 	};
 	struct pf_ruleset *ruleset;
 	char reason[160];

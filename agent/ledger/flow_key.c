@@ -66,6 +66,7 @@ static int add_who(const struct ledger_set *set, const struct prefix_meaning *me
 		pf_key_add_u32(key, meaning->has_index ? meaning->index : record->mark);
 		return 0;
 	case LEDGER_BY_CGROUP: pf_key_add_u64(key, cgroup); return cgroup ? 0 : FLOW_E_UNKNOWN;
+	case LEDGER_BY_DEVICE: pf_key_add_u32(key, record->link_out); return 0;
 	}
 	return FLOW_E_UNKNOWN;
 }
@@ -102,6 +103,8 @@ static int sender_key_of(const struct prefix_meaning *meaning, const struct pf_n
 		return FLOW_E_NONE;
 	if (facts->class == LEDGER_QUARANTINED)
 		like.who = LEDGER_BY_INDEX;
+	else if (facts->class == LEDGER_BACKSTOPPED)
+		like.who = LEDGER_BY_DEVICE;
 	else if (record->hook == NF_INET_LOCAL_OUT)
 		like.who = facts->lets_pass ? LEDGER_BY_CGROUP : LEDGER_BY_INDEX;
 	else if (facts->class == LEDGER_TUNNELED)
@@ -207,6 +210,7 @@ static void take_who(struct reading *reading, const struct ledger_set *set,
 	case LEDGER_BY_LINK: take(reading, &facts->link, sizeof(facts->link)); break;
 	case LEDGER_BY_INDEX: take(reading, index, sizeof(*index)); break;
 	case LEDGER_BY_CGROUP: take(reading, &facts->cgroup, sizeof(facts->cgroup)); break;
+	case LEDGER_BY_DEVICE: take(reading, &facts->device, sizeof(facts->device)); break;
 	}
 }
 

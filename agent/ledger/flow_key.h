@@ -23,6 +23,7 @@ struct flow_facts {
 	uint32_t link;	 /* ifindex of what it came in by, a bridge's port in its table; else 0 */
 	uint32_t index;	 /* of the node's own sockets, denied: endpoint index, 0: nobody's */
 	uint64_t cgroup; /* the same, audited */
+	uint32_t device; /* ifindex of what it left by, of a packet socket's frames; else 0 */
 	uint32_t held;	 /* endpoint index of who is in quarantine, whatever he is */
 	struct pf_address source, destination; /* family 0: not said */
 	uint8_t protocol;

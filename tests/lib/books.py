@@ -17,7 +17,9 @@ BOOKS = re.compile(
     r"(?P<spoofed_by>\d+) \+ unkept (?P<spoofed_unkept>\d+); tunneled (?P<tunneled>\d+) = by "
     r"sender (?P<tunneled_by>\d+) \+ unkept (?P<tunneled_unkept>\d+); quarantined "
     r"(?P<quarantined>\d+) = by sender (?P<quarantined_by>\d+) \+ unkept "
-    r"(?P<quarantined_unkept>\d+); NFLOG: sent (?P<sent>\d+) = "
+    r"(?P<quarantined_unkept>\d+); backstopped (?P<backstopped>\d+) = by sender "
+    r"(?P<backstopped_by>\d+) \+ unkept (?P<backstopped_unkept>\d+); "
+    r"NFLOG: sent (?P<sent>\d+) = "
     r"received (?P<received>\d+) \+ lost (?P<lost>\d+); (?P<verdict>.*)$", re.M)
 QUICK = {"reportSeconds": 1, "idleSeconds": 3}
 

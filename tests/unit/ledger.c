@@ -167,6 +167,10 @@ static const struct {
 	 "quarantined_in_v1",
 	 0,
 	 "efbe0000"},
+	{{"frame", "podfence:packet", NF_NETDEV_EGRESS, 0, 2, 0, 7, {WEB, EXTERNAL, 17, 5, 6}},
+	 "backstopped_v1",
+	 0,
+	 "02000000"},
 };
 
 static void hex(const struct pf_key *key, char text[static 2 * PF_KEY_MAX + 1])
@@ -186,6 +190,8 @@ static void facts_check(const struct flow_key *key, const struct event *event)
 	if (set->class != LEDGER_QUARANTINED)
 		assert_int_equal(facts.link,
 				 set->is_bridge ? event->record->port_in : event->record->link_in);
+	assert_int_equal(facts.device,
+			 set->class == LEDGER_BACKSTOPPED ? event->record->link_out : 0);
 	assert_int_equal(facts.held, set->class == LEDGER_QUARANTINED ? event->meaning.index : 0);
 	if (set->kind == LEDGER_OVER)
 		return;
