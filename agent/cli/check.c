@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * podfence check: configuration files, policies and pod lists, told apart by what stands in them. An
+ * podfence check: configuration files of both programs, policies and pod lists, told apart by what stands in them. An
  * object of Kubernetes says its kind; a list of pods is JSON and says so, or holds one. Policies of
  * several files are looked at together, as those of one directory. */
 #include <errno.h>
@@ -14,8 +14,9 @@
 #include "config/config.h"
 #include "kube/manifest_set.h"
 #include "kube/podlist.h"
+#include "ship/config.h"
 
-enum file_kind { FILE_CONFIG, FILE_PODS, FILE_MANIFEST };
+enum file_kind { FILE_CONFIG, FILE_SHIP_CONFIG, FILE_PODS, FILE_MANIFEST };
 
 enum { GOOD = 0, NOT_AS_WRITTEN = 1, BAD = 2 };
 
@@ -70,6 +71,27 @@ static bool has_object_key(const char *text)
 	return false;
 }
 
+static bool begins_with_key(const char *line, const char *path)
+{
+	size_t length = strcspn(path, ".");
+
+	return !strncmp(line, path, length) && line[length] == ':';
+}
+
+/* The two configurations have no section in common. */
+static bool has_ship_key(const char *text)
+{
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (begins_with_key(line, "outputs"))
+			return true;
+		for (size_t i = 0; i < n_ship_keys; i++)
+			if (begins_with_key(line, ship_keys[i].path))
+				return true;
+	}
+	return false;
+}
+
 /* A negative errno where it cannot be read. What is too large for a manifest is a list of pods. */
 static int kind_of(const char *path)
 {
@@ -87,6 +109,8 @@ static int kind_of(const char *path)
 		kind = kind_of_braces(path, first);
 	else if (has_object_key(text))
 		kind = FILE_MANIFEST;
+	else if (has_ship_key(text))
+		kind = FILE_SHIP_CONFIG;
 	free(text);
 	return kind;
 }
@@ -98,6 +122,18 @@ static int check_config(const char *path, struct report *report)
 
 	if (!r) {
 		config_free(config);
+		printf("%s: good\n", path);
+	}
+	return r;
+}
+
+static int check_ship_config(const char *path, struct report *report)
+{
+	struct ship_config *config;
+	int r = ship_config_read(path, report, &config);
+
+	if (!r) {
+		ship_config_free(config);
 		printf("%s: good\n", path);
 	}
 	return r;
@@ -154,6 +190,8 @@ static int check_file(const char *path, struct manifest_set *set)
 		r = check_pods(path, &report);
 	else if (kind == FILE_CONFIG)
 		r = check_config(path, &report);
+	else if (kind == FILE_SHIP_CONFIG)
+		r = check_ship_config(path, &report);
 	report_print(&report, stderr);
 	if (r < 0 && report_is_empty(&report))
 		fprintf(stderr, "%s: %s\n", path, strerror(-r));

@@ -164,10 +164,11 @@ const struct command commands[] = {
 	 CLI_AGENT | CLI_NAMESPACE, NULL, cli_release},
 	{"check", "FILE...", 1, CLI_ARGUMENTS_MANY, CLI_FILES,
 	 "say what is wrong with configuration files, policies and pod lists",
-	 "Say what is wrong with configuration files (YAML), policies (YAML or JSON) and pod lists "
-	 "(JSON), with the place of each mistake. Policies of several files are looked at "
-	 "together, "
-	 "as if they stood in one policies.directory. Exit status 2: something is refused; 1: all "
+	 "Say what is wrong with configuration files of podfenced and podfence-ship (YAML), "
+	 "policies "
+	 "(YAML or JSON) and pod lists (JSON), with the place of each mistake. Policies of several "
+	 "files are looked at together, as if they stood in one policies.directory. Exit status 2: "
+	 "something is refused; 1: all "
 	 "of it is taken, but something in it is not enforced as it is written (domain names, for "
 	 "instance), or its order is not defined.",
 	 0, NULL, cli_check},
