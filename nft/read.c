@@ -31,9 +31,31 @@
 
 #define READ_TRIES 10
 
+static bool is_answer(const void *datagram, size_t size, uint32_t sequence)
+{
+	const struct nlmsghdr *header = datagram;
+
+	return mnl_nlmsg_ok(header, (int)size) && header->nlmsg_seq == sequence;
+}
+
+/* All but the last message of a dump say that there are more, NLMSG_DONE is the last. */
+static bool has_end(const void *datagram, size_t size)
+{
+	int rest = (int)size;
+
+	for (const struct nlmsghdr *header = datagram; mnl_nlmsg_ok(header, rest);
+	     header = mnl_nlmsg_next(header, &rest))
+		if (!(header->nlmsg_flags & NLM_F_MULTI) || header->nlmsg_type == NLMSG_DONE)
+			return true;
+	return false;
+}
+
+/* A dump that failed on the way is received to its end all the same: the kernel begins no other on this socket
+ * before, and what is left of it would be taken for the answer to the next request. */
 int nft_request(struct pf_nft *nft, struct nlmsghdr *header, mnl_cb_t fn, void *data)
 {
 	uint32_t sequence = header->nlmsg_seq;
+	int result = 0;
 
 	if (mnl_socket_sendto(nft->socket, header, header->nlmsg_len) < 0)
 		return -errno;
@@ -43,11 +65,13 @@ int nft_request(struct pf_nft *nft, struct nlmsghdr *header, mnl_cb_t fn, void *
 			continue;
 		if (n < 0)
 			return -errno;
-		int r = mnl_cb_run(nft->receive, (size_t)n, sequence, nft->port, fn, data);
-		if (r < 0)
-			return -errno;
-		if (r == MNL_CB_STOP)
-			return 0;
+		if (!is_answer(nft->receive, (size_t)n, sequence))
+			continue; /* to a request that was given up */
+		if (!result &&
+		    mnl_cb_run(nft->receive, (size_t)n, sequence, nft->port, fn, data) < 0)
+			result = -errno;
+		if (has_end(nft->receive, (size_t)n))
+			return result;
 	}
 }
 

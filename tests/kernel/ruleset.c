@@ -6,10 +6,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
 #include <podfence/nft.h>
 
 #include "bytecode.h"
 #include "namespace.h"
+#include "nft/handle.h"
 #include "sample.h"
 #include "test.h"
 
@@ -419,6 +423,39 @@ static void lost_notifications_are_noticed(void **state)
 	pf_ruleset_free(ruleset);
 }
 
+static int meanwhile(const struct nlmsghdr *header, void *data)
+{
+	unsigned *n_messages = data;
+
+	if (!(*n_messages)++)
+		assert_true(namespace_run("nft add table inet meanwhile"));
+	return MNL_CB_OK;
+}
+
+/* Of many messages; what comes after the interruption is no answer to the next question. */
+static void an_interrupted_dump_is_received_to_its_end(void **state)
+{
+	char buffer[512];
+	unsigned n_messages = 0;
+	uint32_t generation;
+	struct pf_nft_errors errors;
+	struct pf_ruleset *ruleset = sample_variant("podfence", 0);
+
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	assert_true(namespace_run("{ echo 'add table inet other'; for i in $(seq 20000); do "
+				  "echo add chain inet other c$i; done; } | nft -f -"));
+	struct nlmsghdr *header = nftnl_nlmsg_build_hdr(buffer, NFT_MSG_GETCHAIN, NFPROTO_INET,
+							NLM_F_DUMP, nft->sequence++);
+	assert_int_equal(nft_request(nft, header, meanwhile, &n_messages), -EINTR);
+	assert_in_range(n_messages, 1, 19999);
+	assert_int_equal(pf_nft_generation(nft, &generation), 0);
+	struct pf_ruleset *read = read_back("podfence");
+	assert_same(ruleset, read);
+	assert_true(namespace_run("nft 'delete table inet other; delete table inet meanwhile'"));
+	pf_ruleset_free(read);
+	pf_ruleset_free(ruleset);
+}
+
 int main(void)
 {
 	namespace_enter_or_skip();
@@ -435,6 +472,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_removed_element_tells_its_last_count, remove_table),
 		cmocka_unit_test_teardown(flowtables_of_others_are_read, remove_table),
 		cmocka_unit_test_teardown(lost_notifications_are_noticed, remove_table),
+		cmocka_unit_test_teardown(an_interrupted_dump_is_received_to_its_end, remove_table),
 	};
 	if (pf_nft_open(&nft) < 0)
 		return 1;
