@@ -21,6 +21,7 @@ struct fence {
 	struct pf_ruleset *current;
 	uint32_t looked_at; /* generation of the last look without a notification */
 	bool is_owned;
+	bool is_doubtful; /* the kernel may hold something else: it could not be read */
 };
 
 int fence_open(struct fence **ret_fence)
@@ -88,6 +89,7 @@ static int read_again(struct fence *fence)
 		return r;
 	pf_ruleset_free(fence->current);
 	fence->current = read;
+	fence->is_doubtful = false;
 	return 0;
 }
 
@@ -126,8 +128,11 @@ static void say_failure(int error, const struct pf_nft_errors *errors)
 int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, size_t *ret_n_steps)
 {
 	struct pf_nft_errors errors;
-	int r = commit(fence, ruleset, &errors, ret_n_steps);
+	int r = fence->is_doubtful ? read_again(fence) : 0;
 
+	if (r < 0) /* a change must not wait for that */
+		diag_cannot("read the rules back", r);
+	r = commit(fence, ruleset, &errors, ret_n_steps);
 	if (r < 0 && r != -EEXIST) {
 		say_failure(r, &errors);
 		r = read_again(fence);
@@ -158,9 +163,11 @@ int fence_verify(struct fence *fence)
 
 	if (r < 0) {
 		diag_cannot("read the rules back", r);
+		fence->is_doubtful = true;
 		return r;
 	}
 	fence->current = read;
+	fence->is_doubtful = false;
 	r = fence_apply(fence, wanted, &n_steps);
 	if (r < 0)
 		return r;
@@ -222,6 +229,10 @@ int fence_poll(struct fence *fence, struct pf_nft_culprit *ret_culprit)
 	uint32_t generation, told;
 	int r = fence_heard(fence, ret_culprit);
 
+	if (r == 0 && fence->is_doubtful) {
+		*ret_culprit = (struct pf_nft_culprit){};
+		r = repair(fence, ret_culprit);
+	}
 	if (r != 0)
 		return r;
 	told = pf_nft_monitor_generation(fence->monitor);

@@ -36,7 +36,7 @@ PF_MUST_CHECK int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, s
 const struct pf_ruleset *fence_current(const struct fence *fence);
 
 /* Reads all back and repairs what differs from what was last applied. 1: something was, 0, or
- * errno. */
+ * errno. Where it could not be read, the next fence_apply() or fence_poll() tries again. */
 PF_MUST_CHECK int fence_verify(struct fence *fence);
 
 /* Counts of the kernel (podfence/nft.h). Elements of tables that have an owner only he can remove. */
