@@ -14,8 +14,8 @@ PODFENCE_BUILD   where podfence was built, on the node's distribution (build)
 API_STOP, API_START  commands that end and begin the API server, here (node.py; skipped without)
 STATIC_PODS      the kubelet's directory of static pods (/etc/kubernetes/manifests)
 
-On the node everything stands in /opt/podfence-test, /run/podfence-test, /var/lib/podfence-test and
-the transient unit podfence-test, in the cluster in namespace podfence-test and in
+On the node everything stands in podfence-test of /opt, /run, /etc and /var/lib and in the transient
+unit podfence-test, in the cluster in namespace podfence-test and in
 ClusterNetworkPolicies with label podfence-test. All is removed at the end but the namespace and the
 agent's account. An agent that runs there already has to be stopped first.
 """
@@ -228,7 +228,8 @@ class Agent:
     def remove(self) -> None:
         self.node.run(f"systemctl stop {UNIT}; PODFENCE_SOCKET=/run/podfence-test/podfenced.sock "
                       f"{TOP}/podfence uninstall; rm -rf /run/systemd/system/{UNIT} {TOP} "
-                      "/var/lib/podfence-test; systemctl daemon-reload")
+                      "/var/lib/podfence-test /run/podfence-test /etc/podfence-test; "
+                      "systemctl daemon-reload")
 
 
 class Pod:

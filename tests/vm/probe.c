@@ -2,7 +2,8 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * What a pod of these tests runs: datagrams and connection attempts to the same destinations, again and
- * again (MILLISECONDS 0: once), whatever the kernel says. Who got what is for the receiving side to tell. Linked statically,
+ * again (MILLISECONDS 0: once), whatever the kernel says. Who got what is for the receiving side to tell: every datagram
+ * has the number of its round, so that one that is lost can be told from one that was never sent. Linked statically,
  * so that it runs in any image.
  *
  *	probe MILLISECONDS udp/203.0.113.137/40001 tcp/2001:db8::9/40001 ... */
@@ -56,7 +57,8 @@ static int target_parse(const char *argument, struct target *target)
 /* One datagram, or one more connection. A refusal is what the tests are about. */
 static void target_try(struct target *target, unsigned long round)
 {
-	static const char payload[] = "podfence probe";
+	char payload[48];
+	int size = snprintf(payload, sizeof(payload), "podfence probe %lu", round);
 
 	if (target->type == SOCK_STREAM) {
 		if (round % TCP_EACH_NTH)
@@ -72,7 +74,7 @@ static void target_try(struct target *target, unsigned long round)
 	if (target->type == SOCK_STREAM)
 		(void)!connect(target->fd, &target->address.any, target->length);
 	else
-		(void)!sendto(target->fd, payload, sizeof(payload) - 1, 0, &target->address.any,
+		(void)!sendto(target->fd, payload, (size_t)size, 0, &target->address.any,
 			      target->length);
 }
 

@@ -30,6 +30,7 @@ SO_RCVBUFFORCE, SO_TIMESTAMPNS = 33, 35
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
 
 caught: dict[str, list[int]] = {}  # "udp 203.0.113.137 40001": times in ns of CLOCK_REALTIME
+rounds: dict[str, list[int]] = {}  # of datagrams: which of the sender's each was
 lock = threading.Lock()
 
 
@@ -43,18 +44,21 @@ def remove_outside():
 
 
 def parse(data):
-    """"udp 203.0.113.137 40001" of an IP packet, "" for whatever is not of the probes."""
+    """"udp 203.0.113.137 40001" of an IP packet and its round; "" for whatever is not of
+    the probes."""
     if data[0] >> 4 == 4:
         protocol, at, address = data[9], (data[0] & 15) * 4, data[16:20]
     else:
         protocol, at, address = data[6], 40, data[24:40]
     if protocol not in (6, 17) or len(data) < at + 14:
-        return ""
+        return "", 0
     port = struct.unpack_from("!H", data, at + 2)[0]
     if port not in PORTS or (protocol == 6 and data[at + 13] & 0x12 != 2):  # SYN alone
-        return ""
+        return "", 0
     family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-    return f"{'tcp' if protocol == 6 else 'udp'} {socket.inet_ntop(family, address)} {port}"
+    number = data[at + 8:].rpartition(b" ")[2] if protocol == 17 else b"0"
+    name = f"{'tcp' if protocol == 6 else 'udp'} {socket.inet_ntop(family, address)} {port}"
+    return name, int(number) if number.isdigit() else 0
 
 
 def watch(arrivals):
@@ -67,9 +71,11 @@ def watch(arrivals):
         if sender[2] == PACKET_OUTGOING or len(data) < 20:
             continue
         seconds, nanoseconds = struct.unpack("qq", ancillary[0][2][:16])
-        if name := parse(data):
+        name, number = parse(data)
+        if name:
             with lock:
                 caught.setdefault(name, []).append(seconds * 10**9 + nanoseconds)
+                rounds.setdefault(name, []).append(number)
 
 
 def open_in_namespace():
@@ -132,6 +138,14 @@ def pause(name, since):
     return max(after - before for before, after in zip(times, times[1:]))
 
 
+def lost(name, since):
+    """How many datagrams were sent but never arrived, between two that did since then."""
+    with lock:
+        some = [number for number, one in zip(rounds.get(name, []), caught.get(name, []))
+                if one > since]
+    return sum(max(after - before - 1, 0) for before, after in zip(some, some[1:]))
+
+
 def run(command, text=""):
     done = subprocess.run(command, input=text, capture_output=True, text=True, shell=True)
     return [done.returncode, done.stdout, done.stderr]
@@ -157,7 +171,7 @@ def read(path, offset):
 
 
 CALLS = {one.__name__: one
-         for one in (make_outside, uplinks, now, arrived, pause, run, put, read)}
+         for one in (make_outside, uplinks, now, arrived, pause, lost, run, put, read)}
 
 
 def serve():
