@@ -375,6 +375,16 @@ int batch_make(const struct pf_plan *plan, const struct batch_options *options,
 	return 0;
 }
 
+void batch_trim(struct batch *batch)
+{
+	char *bytes = realloc(batch->bytes, batch->length);
+
+	if (!bytes)
+		return;
+	batch->bytes = bytes;
+	batch->capacity = batch->length;
+}
+
 void batch_done(struct batch *batch)
 {
 	free(batch->bytes);

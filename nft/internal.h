@@ -245,4 +245,5 @@ struct batch_options {
 };
 PF_MUST_CHECK int batch_make(const struct pf_plan *plan, const struct batch_options *options,
 			     struct batch *ret_batch);
+void batch_trim(struct batch *batch); /* to what is in it */
 void batch_done(struct batch *batch);

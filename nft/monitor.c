@@ -31,6 +31,8 @@ struct pf_nft_monitor {
 	uint32_t own_port;
 	uint32_t generation; /* told last, of anybody; 0: none yet */
 	bool is_touched;     /* an object of our tables since the last NEWGEN, by somebody else */
+	uint32_t
+		deleted; /* a bit for each family whose table was, and nothing of it was told since */
 	char *datagram;
 };
 
@@ -111,6 +113,20 @@ static void read_generation(const struct nlmsghdr *header, uint32_t *generation,
 	}
 }
 
+static void note_object(struct pf_nft_monitor *monitor, const struct nlmsghdr *header)
+{
+	const struct nfgenmsg *family = mnl_nlmsg_get_payload(header);
+	uint32_t bit = 1u << (family->nfgen_family & 31);
+
+	if (!is_about_table(header, monitor->table))
+		return;
+	monitor->is_touched |= header->nlmsg_pid != monitor->own_port;
+	if ((header->nlmsg_type & 0xff) == NFT_MSG_DELTABLE)
+		monitor->deleted |= bit;
+	else
+		monitor->deleted &= ~bit;
+}
+
 /* True where a transaction of somebody else that touched our tables is complete. */
 static bool hear(struct pf_nft_monitor *monitor, const struct nlmsghdr *header,
 		 struct pf_nft_culprit *culprit)
@@ -121,8 +137,7 @@ static bool hear(struct pf_nft_monitor *monitor, const struct nlmsghdr *header,
 	    mnl_nlmsg_get_payload_len(header) < sizeof(struct nfgenmsg))
 		return false;
 	if ((header->nlmsg_type & 0xff) != NFT_MSG_NEWGEN) {
-		monitor->is_touched |= header->nlmsg_pid != monitor->own_port &&
-				       is_about_table(header, monitor->table);
+		note_object(monitor, header);
 		return false;
 	}
 	bool was_touched = monitor->is_touched;
@@ -131,6 +146,11 @@ static bool hear(struct pf_nft_monitor *monitor, const struct nlmsghdr *header,
 	if (was_touched)
 		*culprit = who;
 	return was_touched;
+}
+
+bool pf_nft_monitor_is_deleted(const struct pf_nft_monitor *monitor, enum pf_family family)
+{
+	return monitor->deleted & 1u << family;
 }
 
 uint32_t pf_nft_monitor_generation(const struct pf_nft_monitor *monitor)
@@ -149,6 +169,7 @@ int pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor, struct pf_nft_culpri
 			continue;
 		if (n < 0 && errno == ENOBUFS) { /* whatever it was, it is not known */
 			*ret_culprit = (struct pf_nft_culprit){};
+			monitor->deleted = 0;
 			result = 1;
 			continue;
 		}

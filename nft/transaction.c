@@ -152,6 +152,24 @@ static int drain(struct pf_nft *nft, struct outcome *outcome)
 	}
 }
 
+static int exchange(struct pf_nft *nft, const struct pf_plan *plan, const struct batch *batch,
+		    struct pf_nft_errors *errors)
+{
+	struct outcome outcome = {plan, batch, errors, false};
+	int r = reserve_send_buffer(nft, batch->length);
+
+	errors->n_errors = 0;
+	if (!r && mnl_socket_sendto(nft->socket, batch->bytes, batch->length) < 0)
+		r = -errno;
+	if (!r)
+		r = drain(nft, &outcome);
+	if (r < 0)
+		return r;
+	if (errors->n_errors)
+		return -EREMOTEIO;
+	return outcome.is_acknowledged ? 0 : -EPROTO;
+}
+
 int nft_exchange(struct pf_nft *nft, const struct pf_plan *plan, uint32_t table_flags, bool commits,
 		 struct pf_nft_errors *errors)
 {
@@ -165,18 +183,48 @@ int nft_exchange(struct pf_nft *nft, const struct pf_plan *plan, uint32_t table_
 	if (r < 0)
 		return r;
 	nft->sequence += (uint32_t)batch.n_messages;
-	r = reserve_send_buffer(nft, batch.length);
-	if (!r && mnl_socket_sendto(nft->socket, batch.bytes, batch.length) < 0)
-		r = -errno;
-	struct outcome outcome = {plan, &batch, errors, false};
-	if (!r)
-		r = drain(nft, &outcome);
+	r = exchange(nft, plan, &batch, errors);
 	batch_done(&batch);
-	if (r < 0)
+	return r;
+}
+
+struct pf_nft_ready {
+	struct pf_plan *plan;
+	struct batch batch;
+};
+
+int pf_nft_prepare(struct pf_nft *nft, struct pf_plan *plan, struct pf_nft_ready **ret_ready)
+{
+	const struct batch_options options = {nft->sequence, nft->table_flags, true};
+	struct pf_nft_ready *ready = calloc(1, sizeof(*ready));
+	int r = ready ? batch_make(plan, &options, &ready->batch) : -ENOMEM;
+
+	if (r < 0) {
+		pf_plan_free(plan);
+		free(ready);
 		return r;
-	if (errors->n_errors)
-		return -EREMOTEIO;
-	return outcome.is_acknowledged ? 0 : -EPROTO;
+	}
+	nft->sequence += (uint32_t)ready->batch.n_messages;
+	batch_trim(&ready->batch);
+	ready->plan = plan;
+	*ret_ready = ready;
+	return 0;
+}
+
+int pf_nft_commit_ready(struct pf_nft *nft, const struct pf_nft_ready *ready,
+			struct pf_nft_errors *errors)
+{
+	return exchange(nft, ready->plan, &ready->batch, errors);
+}
+
+struct pf_nft_ready *pf_nft_ready_free(struct pf_nft_ready *ready)
+{
+	if (!ready)
+		return NULL;
+	batch_done(&ready->batch);
+	pf_plan_free(ready->plan);
+	free(ready);
+	return NULL;
 }
 
 int pf_nft_commit(struct pf_nft *nft, const struct pf_plan *plan, struct pf_nft_errors *errors)

@@ -19,10 +19,18 @@ struct fence {
 	struct pf_nft *nft;
 	struct pf_nft_monitor *monitor;
 	struct pf_ruleset *current;
-	uint32_t looked_at; /* generation of the last look without a notification */
+	struct pf_nft_ready *whole; /* all of `current`, onto nothing; NULL: not made */
+	uint32_t looked_at;	    /* generation of the last look without a notification */
 	bool is_owned;
 	bool is_doubtful; /* the kernel may hold something else: it could not be read */
 };
+
+static void set_current(struct fence *fence, struct pf_ruleset *ruleset)
+{
+	fence->whole = pf_nft_ready_free(fence->whole);
+	pf_ruleset_free(fence->current);
+	fence->current = ruleset;
+}
 
 int fence_open(struct fence **ret_fence)
 {
@@ -73,7 +81,7 @@ struct fence *fence_free(struct fence *fence)
 {
 	if (!fence)
 		return NULL;
-	pf_ruleset_free(fence->current);
+	set_current(fence, NULL);
 	pf_nft_monitor_free(fence->monitor);
 	pf_nft_free(fence->nft);
 	free(fence);
@@ -87,8 +95,7 @@ static int read_again(struct fence *fence)
 
 	if (r < 0)
 		return r;
-	pf_ruleset_free(fence->current);
-	fence->current = read;
+	set_current(fence, read);
 	fence->is_doubtful = false;
 	return 0;
 }
@@ -145,8 +152,7 @@ int fence_apply(struct fence *fence, struct pf_ruleset *ruleset, size_t *ret_n_s
 		pf_ruleset_free(ruleset);
 		return r;
 	}
-	pf_ruleset_free(fence->current);
-	fence->current = ruleset;
+	set_current(fence, ruleset);
 	return 0;
 }
 
@@ -166,6 +172,7 @@ int fence_verify(struct fence *fence)
 		fence->is_doubtful = true;
 		return r;
 	}
+	fence->whole = pf_nft_ready_free(fence->whole);
 	fence->current = read;
 	fence->is_doubtful = false;
 	r = fence_apply(fence, wanted, &n_steps);
@@ -206,10 +213,47 @@ int fence_fd(const struct fence *fence)
 	return pf_nft_monitor_fd(fence->monitor);
 }
 
+static bool was_all_deleted(const struct fence *fence)
+{
+	static const enum pf_family families[] = {PF_FAMILY_INET, PF_FAMILY_NETDEV,
+						  PF_FAMILY_BRIDGE};
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		if (pf_ruleset_has_table(fence->current, families[i], PODFENCE_TABLE) &&
+		    !pf_nft_monitor_is_deleted(fence->monitor, families[i]))
+			return false;
+	return true;
+}
+
+int fence_prepare(struct fence *fence)
+{
+	struct pf_plan *plan;
+	int r;
+
+	if (fence->is_owned || fence->whole)
+		return 0;
+	r = pf_plan_new(NULL, fence->current, &plan, NULL);
+	return r < 0 ? r : pf_nft_prepare(fence->nft, plan, &fence->whole);
+}
+
+/* After a flush nothing needs to be read, and one transaction is better than two (pf_plan_split()): what is in
+ * force meanwhile is nothing at all. Every microsecond counts: the program that flushed ends, and while
+ * the kernel cleans up behind its socket (nft_rcv_nl_event(), a grace period of RCU) it lets nobody commit. */
+static bool put_back(struct fence *fence)
+{
+	struct pf_nft_errors errors;
+
+	return fence_prepare(fence) == 0 && fence->whole &&
+	       pf_nft_commit_ready(fence->nft, fence->whole, &errors) == 0;
+}
+
 static int repair(struct fence *fence, const struct pf_nft_culprit *culprit)
 {
-	int r = fence_verify(fence);
+	bool is_back = was_all_deleted(fence) && put_back(fence);
+	int r = fence_verify(fence); /* whatever was believed so far */
 
+	if (is_back && r == 0)
+		r = 1;
 	if (r != 0)
 		diag_tampered(culprit->process, culprit->pid);
 	return r;

@@ -48,6 +48,9 @@ PF_MUST_CHECK int fence_remove_counted(struct fence *fence, const struct ledger_
 				       const struct pf_key *keys, size_t n_keys, pf_count_fn fn,
 				       void *userdata);
 
+/* Makes what a flush of all tables by somebody else is answered with, where it is not made yet; for calm times. */
+PF_MUST_CHECK int fence_prepare(struct fence *fence);
+
 /* Readable when somebody changed nftables; fence_heard() then repairs at once what was done to our tables and
  * says who did it. 1: something was, and who; 0: not, or errno. */
 int fence_fd(const struct fence *fence);

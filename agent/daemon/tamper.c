@@ -57,6 +57,8 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 	struct pf_nft_culprit culprit;
 
 	say_tampered(daemon, &culprit, fence_poll(daemon->fence, &culprit));
+	if (fence_prepare(daemon->fence) < 0)
+		diag_cannot("make the transaction that answers a flush", -ENOMEM);
 	history_forget(&daemon->history, clock_usec(CLOCK_REALTIME));
 	if (detours_look(daemon))
 		daemon_schedule(daemon, 0);

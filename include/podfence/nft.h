@@ -35,6 +35,18 @@ PF_MUST_CHECK int pf_nft_commit(struct pf_nft *nft, const struct pf_plan *plan,
 PF_MUST_CHECK int pf_nft_check(struct pf_nft *nft, const struct pf_plan *plan,
 			       struct pf_nft_errors *errors);
 
+/* A transaction that is made now and sent when its time comes: nothing but the sending is left to do then. It may be
+ * sent several times. */
+struct pf_nft_ready;
+
+/* Takes the plan over, also where it fails; both its values must outlive what is made of it. */
+PF_MUST_CHECK int pf_nft_prepare(struct pf_nft *nft, struct pf_plan *plan,
+				 struct pf_nft_ready **ret_ready);
+/* As pf_nft_commit(); by the handle it was prepared by. */
+PF_MUST_CHECK int pf_nft_commit_ready(struct pf_nft *nft, const struct pf_nft_ready *ready,
+				      struct pf_nft_errors *errors);
+struct pf_nft_ready *pf_nft_ready_free(struct pf_nft_ready *ready);
+
 /* Ownership: a table that belongs to a netlink socket is changed by nobody else (EPERM; `flush ruleset`
  * goes around it), and with PERSIST (kernel 6.9) it outlives that socket and waits for the next owner. A
  * table that was made without an owner never gets one. */
@@ -120,6 +132,9 @@ int pf_nft_monitor_fd(const struct pf_nft_monitor *monitor);
  * negative errno. A hint: read the tables back. */
 PF_MUST_CHECK int pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor,
 					  struct pf_nft_culprit *ret_culprit);
+/* The table of this family was deleted and nothing of it was told since: it is not there, unless notifications
+ * were lost. */
+bool pf_nft_monitor_is_deleted(const struct pf_nft_monitor *monitor, enum pf_family family);
 /* The generation that was told last; 0: none yet. After a dispatch it is the kernel's own, or
  * notifications were lost. */
 uint32_t pf_nft_monitor_generation(const struct pf_nft_monitor *monitor);

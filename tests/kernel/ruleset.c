@@ -255,15 +255,48 @@ static void foreign_changes_are_heard(void **state)
 		"nft flush ruleset",
 	};
 	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		assert_false(pf_nft_monitor_is_deleted(monitor, PF_FAMILY_INET));
 		assert_true(namespace_run("%s", changes[i]));
 		assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 1);
 		assert_string_equal(culprit.process, "nft");
 		assert_true(culprit.pid > 0);
 		assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 0);
 	}
+	assert_true(pf_nft_monitor_is_deleted(monitor, PF_FAMILY_INET));
+	assert_int_equal(apply(NULL, ruleset, &errors), 0);
+	assert_int_equal(pf_nft_monitor_dispatch(monitor, &culprit), 0);
+	assert_false(pf_nft_monitor_is_deleted(monitor, PF_FAMILY_INET)); /* we made it again */
 	pf_nft_monitor_free(monitor);
 	pf_ruleset_free(ruleset);
 	pf_ruleset_free(other);
+}
+
+static void what_is_ready_is_sent_as_often_as_needed(void **state)
+{
+	struct pf_nft_errors errors;
+	struct pf_nft_ready *ready;
+	struct pf_ruleset *ruleset = sample_variant("podfence", 0), *read;
+	struct pf_plan *plan;
+	int r;
+
+	assert_int_equal(pf_plan_new(NULL, ruleset, &plan, NULL), 0);
+	assert_int_equal(pf_nft_prepare(nft, plan, &ready), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pf_nft_commit_ready(nft, ready, &errors), 0);
+		assert_int_equal(pf_nft_read(nft, "podfence", &read), 0);
+		assert_int_equal(pf_plan_new(read, ruleset, &plan, NULL), 0);
+		assert_int_equal(pf_plan_n_steps(plan), 0);
+		pf_plan_free(plan);
+		pf_ruleset_free(read);
+		assert_true(namespace_run("nft flush ruleset"));
+	}
+	assert_true(namespace_run("nft 'table inet podfence { set nets4 { type mark; }; }'"));
+	r = pf_nft_commit_ready(nft, ready, &errors);
+	assert_int_equal(r, -EREMOTEIO); /* somebody's set of that name and another type */
+	assert_int_not_equal(errors.n_errors, 0);
+	assert_non_null(strstr(errors.errors[0].object, "nets4"));
+	pf_nft_ready_free(ready);
+	pf_ruleset_free(ruleset);
 }
 
 /* Table `podfence` whose output counts ICMP by destination and type; `extra` makes it another value. */
@@ -468,6 +501,7 @@ int main(void)
 		cmocka_unit_test_teardown(counters_survive_a_change_of_rules, remove_table),
 		cmocka_unit_test_teardown(other_tables_are_not_touched, remove_table),
 		cmocka_unit_test_teardown(foreign_changes_are_heard, remove_table),
+		cmocka_unit_test_teardown(what_is_ready_is_sent_as_often_as_needed, remove_table),
 		cmocka_unit_test_teardown(elements_of_a_dynamic_set_are_the_kernels, remove_table),
 		cmocka_unit_test_teardown(a_removed_element_tells_its_last_count, remove_table),
 		cmocka_unit_test_teardown(flowtables_of_others_are_read, remove_table),
