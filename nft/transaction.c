@@ -214,7 +214,8 @@ int pf_nft_prepare(struct pf_nft *nft, struct pf_plan *plan, struct pf_nft_ready
 int pf_nft_commit_ready(struct pf_nft *nft, const struct pf_nft_ready *ready,
 			struct pf_nft_errors *errors)
 {
-	return exchange(nft, ready->plan, &ready->batch, errors);
+	errors->n_errors = 0;
+	return ready->plan->n_steps ? exchange(nft, ready->plan, &ready->batch, errors) : 0;
 }
 
 struct pf_nft_ready *pf_nft_ready_free(struct pf_nft_ready *ready)

@@ -19,15 +19,21 @@ struct fence {
 	struct pf_nft *nft;
 	struct pf_nft_monitor *monitor;
 	struct pf_ruleset *current;
-	struct pf_nft_ready *whole; /* all of `current`, onto nothing; NULL: not made */
-	uint32_t looked_at;	    /* generation of the last look without a notification */
+	struct pf_nft_ready *whole[2]; /* all of `current`, onto nothing; NULL: not made */
+	uint32_t looked_at;	       /* generation of the last look without a notification */
 	bool is_owned;
 	bool is_doubtful; /* the kernel may hold something else: it could not be read */
 };
 
+static void forget_whole(struct fence *fence)
+{
+	for (size_t i = 0; i < 2; i++)
+		fence->whole[i] = pf_nft_ready_free(fence->whole[i]);
+}
+
 static void set_current(struct fence *fence, struct pf_ruleset *ruleset)
 {
-	fence->whole = pf_nft_ready_free(fence->whole);
+	forget_whole(fence);
 	pf_ruleset_free(fence->current);
 	fence->current = ruleset;
 }
@@ -172,7 +178,7 @@ int fence_verify(struct fence *fence)
 		fence->is_doubtful = true;
 		return r;
 	}
-	fence->whole = pf_nft_ready_free(fence->whole);
+	forget_whole(fence);
 	fence->current = read;
 	fence->is_doubtful = false;
 	r = fence_apply(fence, wanted, &n_steps);
@@ -227,24 +233,33 @@ static bool was_all_deleted(const struct fence *fence)
 
 int fence_prepare(struct fence *fence)
 {
-	struct pf_plan *plan;
+	struct pf_plan *plans[2];
 	int r;
 
-	if (fence->is_owned || fence->whole)
+	if (fence->is_owned || fence->whole[1])
 		return 0;
-	r = pf_plan_new(NULL, fence->current, &plan, NULL);
-	return r < 0 ? r : pf_nft_prepare(fence->nft, plan, &fence->whole);
+	r = pf_plan_split(NULL, fence->current, plans, NULL);
+	if (r != 0)
+		return r;
+	r = pf_nft_prepare(fence->nft, plans[0], &fence->whole[0]);
+	if (r < 0)
+		pf_plan_free(plans[1]);
+	else
+		r = pf_nft_prepare(fence->nft, plans[1], &fence->whole[1]);
+	if (r < 0)
+		forget_whole(fence);
+	return r;
 }
 
-/* After a flush nothing needs to be read, and one transaction is better than two (pf_plan_split()): what is in
- * force meanwhile is nothing at all. Every microsecond counts: the program that flushed ends, and while
- * the kernel cleans up behind its socket (nft_rcv_nl_event(), a grace period of RCU) it lets nobody commit. */
+/* After a flush nothing needs to be read. Every microsecond counts: the program that flushed ends, and while the
+ * kernel cleans up behind its socket (nft_rcv_nl_event(), a grace period of RCU) it lets nobody commit. */
 static bool put_back(struct fence *fence)
 {
 	struct pf_nft_errors errors;
 
-	return fence_prepare(fence) == 0 && fence->whole &&
-	       pf_nft_commit_ready(fence->nft, fence->whole, &errors) == 0;
+	return fence_prepare(fence) == 0 && fence->whole[1] &&
+	       pf_nft_commit_ready(fence->nft, fence->whole[0], &errors) == 0 &&
+	       pf_nft_commit_ready(fence->nft, fence->whole[1], &errors) == 0;
 }
 
 static int repair(struct fence *fence, const struct pf_nft_culprit *culprit)
