@@ -78,7 +78,10 @@
 
 /* A set with a size gets the kernel's fixed hash, half the cost of the resizable one. */
 #define ENDPOINTS_MAX 16384
-#define LEVELS_MAX    16 /* depths of the cgroup tree a pod can have */
+/* Of sets that packets fill. The kernel makes room at once for as many as the size says, 16 bytes each, but takes its
+ * low 16 bits alone (struct rhashtable_params, nelem_hint): this one makes room as it is needed. */
+#define DYNAMIC_MAX 65536
+#define LEVELS_MAX  16 /* depths of the cgroup tree a pod can have */
 
 /* A few linear compares beat an interval set; about ten prefixes cost the same. */
 #define LINEAR_MAX 8

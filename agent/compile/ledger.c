@@ -222,7 +222,7 @@ void ledger_add(const struct compiler *compiler, struct pf_chain *chain, const c
 static void add_pace_sets(const struct compiler *compiler)
 {
 	const struct pf_set_options options = {
-		.size = ENDPOINTS_MAX,
+		.size = DYNAMIC_MAX,
 		.is_dynamic = true,
 		.timeout_seconds = PACE_TIMEOUT,
 	};
@@ -267,7 +267,7 @@ void compile_ledger(const struct compiler *compiler)
 		if (!ledger_class_has_flows(set->class))
 			continue;
 		const struct pf_set_options options = {
-			.size = set->kind == LEDGER_OVER ? ENDPOINTS_MAX
+			.size = set->kind == LEDGER_OVER ? DYNAMIC_MAX
 							 : compiler->config->ledger.flows,
 			.is_dynamic = true,
 			.has_counter = true,

@@ -125,9 +125,9 @@ void sender_add_tags(const struct compiler *compiler, uint64_t cgroup, unsigned 
 static void add_sets(struct pf_table *table, const struct ledger_set *set)
 {
 	const struct pf_set_options counts = {
-		.size = ENDPOINTS_MAX, .is_dynamic = true, .has_counter = true};
+		.size = DYNAMIC_MAX, .is_dynamic = true, .has_counter = true};
 	const struct pf_set_options paces = {
-		.size = ENDPOINTS_MAX, .is_dynamic = true, .timeout_seconds = PACE_TIMEOUT};
+		.size = DYNAMIC_MAX, .is_dynamic = true, .timeout_seconds = PACE_TIMEOUT};
 	struct pf_selector selectors[PF_SELECTORS_MAX];
 	size_t n = ledger_set_selectors(set, false, selectors);
 
