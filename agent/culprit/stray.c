@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  * SPDX-FileCopyrightText: podfence authors
  *
- * A search has four stages, each in pieces:
+ * A search has five stages, each in pieces:
  *
+ *	usage	 which endpoints have run since the last search (cpu.stat of their cgroups): whoever is handed a socket
+ *		 runs, and whoever is moved sends nothing before he does. Those that have not are what they were
  *	list	 the sockets of the namespace, table by table (NETLINK_SOCK_DIAG); those that were made below
  *		 what is judged are passed over, of the others the inode number is kept
- *	places	 an endpoint: the processes of its cgroups
+ *	places	 an endpoint that has run: the processes of its cgroups
  *	files	 a process: which of its open files are such sockets
  *	done	 until the next search
  *
  * A socket that was never bound, connected or sent by is in no table of the kernel: it is found once it is
  * used. The kernel tells of ping sockets, packet sockets and those of AF_XDP elsewhere or not at all; they are not
- * looked for. Who makes a socket and who has it is read at different times: both may have changed, and the next search
+ * looked for. Nearly all of the cost are the places and the files of those who ran; the processor time is read before the
+ * list, so that what is done in the meantime counts as done after this search. Who makes a socket and who has it is read at different times: both may have changed, and the next search
  * finds that. */
 #include "culprit/stray.h"
 
@@ -24,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
@@ -42,6 +46,7 @@
 #define DEPTH_MAX     16
 #define MAKERS_MAX    256 /* cgroups that were looked up lately */
 #define FILES_A_PIECE 32
+#define USAGE_UNKNOWN UINT64_MAX
 
 static const struct {
 	uint8_t family, protocol;
@@ -53,7 +58,7 @@ static const struct {
 };
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
 
-enum stage { STAGE_DONE, STAGE_LIST, STAGE_PLACES, STAGE_FILES };
+enum stage { STAGE_DONE, STAGE_USAGE, STAGE_LIST, STAGE_PLACES, STAGE_FILES };
 
 /* Who made sockets: asked once in a search. */
 struct maker {
@@ -67,13 +72,22 @@ struct outsider {
 	size_t maker;
 };
 
+struct place {
+	uint64_t cgroup;
+	uint64_t usage; /* processor time that all below it have taken; USAGE_UNKNOWN */
+	bool is_due;	/* to be looked at */
+	bool has_stray;
+};
+
 struct strays {
 	int proc;
 	struct cgroup_tree tree;
 	char root[PATH_MAX]; /* of the tree, as /proc/self/fd shows it */
 	enum stage stage;
-	uint64_t *endpoints; /* cgroups */
+	struct place *endpoints;
 	size_t n_endpoints;
+	struct place *before; /* those of the last search, by cgroup */
+	size_t n_before;
 	char **judged; /* paths */
 	size_t n_judged;
 	struct mnl_socket *socket;
@@ -97,11 +111,7 @@ static void forget(struct strays *strays)
 {
 	free(strays->endpoints);
 	strays->endpoints = NULL;
-	for (size_t i = 0; i < strays->n_judged; i++)
-		free(strays->judged[i]);
-	free(strays->judged);
-	strays->judged = NULL;
-	strays->n_endpoints = strays->n_judged = 0;
+	strays->n_endpoints = 0;
 	if (strays->socket)
 		mnl_socket_close(strays->socket);
 	strays->socket = NULL;
@@ -114,11 +124,22 @@ static void forget(struct strays *strays)
 	strays->stage = STAGE_DONE;
 }
 
+static void judged_free(struct strays *strays)
+{
+	for (size_t i = 0; i < strays->n_judged; i++)
+		free(strays->judged[i]);
+	free(strays->judged);
+	strays->judged = NULL;
+	strays->n_judged = 0;
+}
+
 struct strays *strays_free(struct strays *strays)
 {
 	if (!strays)
 		return NULL;
 	forget(strays);
+	judged_free(strays);
+	free(strays->before);
 	free(strays->found);
 	if (strays->proc >= 0)
 		close(strays->proc);
@@ -155,22 +176,42 @@ int strays_new(const char *cgroup_root, struct strays **ret_strays)
 	return r;
 }
 
-static int copy(struct strays *strays, const uint64_t *endpoints, size_t n_endpoints,
-		const char *const *judged, size_t n_judged)
+static bool are_judged(const struct strays *strays, const char *const *judged, size_t n_judged)
 {
-	strays->found = calloc(n_endpoints + 1, sizeof(*strays->found));
-	strays->endpoints = calloc(n_endpoints + 1, sizeof(*strays->endpoints));
+	bool are_same = strays->n_judged == n_judged;
+
+	for (size_t i = 0; i < n_judged && are_same; i++)
+		are_same = !strcmp(strays->judged[i], judged[i]);
+	return are_same;
+}
+
+/* Where other places are judged than before other sockets are made outside, whoever has them. */
+static int copy_judged(struct strays *strays, const char *const *judged, size_t n_judged)
+{
+	if (are_judged(strays, judged, n_judged))
+		return 0;
+	judged_free(strays);
+	strays->n_before = 0;
 	strays->judged = calloc(n_judged + 1, sizeof(*strays->judged));
-	if (!strays->found || !strays->endpoints || !strays->judged)
+	if (!strays->judged)
 		return -ENOMEM;
-	for (size_t i = 0; i < n_endpoints; i++)
-		strays->endpoints[strays->n_endpoints++] = endpoints[i];
 	for (size_t i = 0; i < n_judged; i++) {
 		strays->judged[i] = strdup(judged[i]);
 		if (!strays->judged[i])
 			return -ENOMEM;
 		strays->n_judged++;
 	}
+	return 0;
+}
+
+static int copy(struct strays *strays, const uint64_t *endpoints, size_t n_endpoints)
+{
+	strays->found = calloc(n_endpoints + 1, sizeof(*strays->found));
+	strays->endpoints = calloc(n_endpoints + 1, sizeof(*strays->endpoints));
+	if (!strays->found || !strays->endpoints)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_endpoints; i++)
+		strays->endpoints[strays->n_endpoints++].cgroup = endpoints[i];
 	return 0;
 }
 
@@ -181,7 +222,10 @@ int strays_begin(struct strays *strays, const uint64_t *endpoints, size_t n_endp
 	free(strays->found);
 	strays->n_found = strays->n_makers = strays->table = strays->endpoint = 0;
 	strays->is_asked = false;
-	int r = copy(strays, endpoints, n_endpoints, judged, n_judged);
+	strays->found = NULL;
+	int r = copy_judged(strays, judged, n_judged);
+	if (r == 0)
+		r = copy(strays, endpoints, n_endpoints);
 	if (r == 0) {
 		strays->socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 		if (!strays->socket || mnl_socket_bind(strays->socket, 0, MNL_SOCKET_AUTOPID) < 0)
@@ -190,13 +234,79 @@ int strays_begin(struct strays *strays, const uint64_t *endpoints, size_t n_endp
 	if (r < 0)
 		forget(strays);
 	else
-		strays->stage = STAGE_LIST;
+		strays->stage = STAGE_USAGE;
 	return r;
 }
 
 bool strays_is_busy(const struct strays *strays)
 {
 	return strays->stage != STAGE_DONE;
+}
+
+static int place_compare(const void *a_pointer, const void *b_pointer)
+{
+	const struct place *a = a_pointer, *b = b_pointer;
+
+	return (a->cgroup > b->cgroup) - (a->cgroup < b->cgroup);
+}
+
+/* What this search has seen is what the next one begins with. */
+static int finish(struct strays *strays)
+{
+	free(strays->before);
+	strays->before = strays->endpoints;
+	strays->n_before = strays->n_endpoints;
+	strays->endpoints = NULL;
+	if (strays->n_before)
+		qsort(strays->before, strays->n_before, sizeof(*strays->before), place_compare);
+	forget(strays);
+	return STRAYS_DONE;
+}
+
+/* Any time that was taken shows in the microseconds: a process that is woken and reads a message takes some. */
+static uint64_t usage_of(const struct strays *strays, uint64_t cgroup)
+{
+	static const char key[] = "usage_usec ";
+	uint64_t usage = USAGE_UNKNOWN;
+	char text[64];
+	int directory = cgroup_open_id(&strays->tree, cgroup);
+	int fd = directory < 0 ? -1 : openat(directory, "cpu.stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n > 0) {
+		text[n] = '\0';
+		if (!strncmp(text, key, sizeof(key) - 1))
+			usage = strtoull(text + sizeof(key) - 1, NULL, 10);
+	}
+	if (fd >= 0)
+		close(fd);
+	if (directory >= 0)
+		close(directory);
+	return usage;
+}
+
+/* One that had a socket is always looked at: its process may have been moved away. */
+static int step_usage(struct strays *strays)
+{
+	size_t n_due = 0;
+
+	if (strays->endpoint < strays->n_endpoints) {
+		struct place *place = &strays->endpoints[strays->endpoint++];
+		const struct place *before = strays->n_before
+						     ? bsearch(place, strays->before,
+							       strays->n_before, sizeof(*before),
+							       place_compare)
+						     : NULL;
+		place->usage = usage_of(strays, place->cgroup);
+		place->is_due = !before || before->has_stray || place->usage == USAGE_UNKNOWN ||
+				place->usage != before->usage;
+		return 0;
+	}
+	for (size_t i = 0; i < strays->n_endpoints; i++)
+		n_due += strays->endpoints[i].is_due;
+	strays->endpoint = 0;
+	strays->stage = STAGE_LIST;
+	return n_due ? 0 : finish(strays);
 }
 
 static bool is_below(const char *path, const char *place)
@@ -329,12 +439,14 @@ static int step_list(struct strays *strays)
 static void add_processes(struct strays *strays, int directory, unsigned depth)
 {
 	struct cgroup_child *children;
+	struct stat status;
 	size_t n, room = PIDS_MAX - strays->n_pids;
 	bool is_cut;
 
 	if (cgroup_processes(directory, strays->pids + strays->n_pids, room, &n) == 0)
 		strays->n_pids += n;
-	if (depth == DEPTH_MAX ||
+	/* The kernel counts directories below as links, which is a tenth of what it costs to list them. */
+	if (depth == DEPTH_MAX || (fstat(directory, &status) == 0 && status.st_nlink == 2) ||
 	    cgroup_children(directory, CHILDREN_MAX, &children, &n, &is_cut) < 0)
 		return;
 	for (size_t i = 0; i < n && strays->n_pids < PIDS_MAX; i++) {
@@ -349,12 +461,13 @@ static void add_processes(struct strays *strays, int directory, unsigned depth)
 
 static int step_places(struct strays *strays)
 {
-	if (strays->endpoint == strays->n_endpoints || !strays->n_outsiders) {
-		forget(strays);
-		return STRAYS_DONE;
-	}
+	while (strays->endpoint < strays->n_endpoints &&
+	       !strays->endpoints[strays->endpoint].is_due)
+		strays->endpoint++;
+	if (strays->endpoint == strays->n_endpoints || !strays->n_outsiders)
+		return finish(strays);
 	strays->n_pids = strays->pid = 0;
-	int directory = cgroup_open_id(&strays->tree, strays->endpoints[strays->endpoint]);
+	int directory = cgroup_open_id(&strays->tree, strays->endpoints[strays->endpoint].cgroup);
 	if (directory >= 0) {
 		add_processes(strays, directory, 0);
 		close(directory);
@@ -392,7 +505,8 @@ static void found_add(struct strays *strays, const struct outsider *outsider)
 {
 	struct stray *stray = &strays->found[strays->n_found++];
 
-	*stray = (struct stray){.endpoint = strays->endpoints[strays->endpoint],
+	strays->endpoints[strays->endpoint].has_stray = true;
+	*stray = (struct stray){.endpoint = strays->endpoints[strays->endpoint].cgroup,
 				.pid = strays->pids[strays->pid]};
 	memcpy(stray->maker, strays->makers[outsider->maker].path, sizeof(stray->maker));
 }
@@ -430,6 +544,7 @@ int strays_step(struct strays *strays, uint64_t usec)
 
 	do {
 		switch (strays->stage) {
+		case STAGE_USAGE: r = step_usage(strays); break;
 		case STAGE_LIST: r = step_list(strays); break;
 		case STAGE_PLACES: r = step_places(strays); break;
 		case STAGE_FILES: step_files(strays); break;

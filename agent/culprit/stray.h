@@ -11,7 +11,7 @@
 
 /* Sockets of this network namespace that a process of an endpoint has open, but that were made outside of
  * everything that is judged: the rules ask for the cgroup a socket was made in, so what they send is not
- * judged. Looked for in small pieces. */
+ * judged. Looked for in small pieces, and after the first search only at endpoints that have run since the one before. */
 struct strays; /* one search after the other */
 
 #define STRAY_MAKER_MAX 128

@@ -16,8 +16,8 @@ from worker import Worker
 
 PORT = 5353
 UNIT = "system.slice/web.service"
-REST = 300  # seconds between two searches at most: they are as rare as they are dear
-PATIENCE = REST + 20
+REST = 20  # seconds between two searches of a few endpoints
+PATIENCE = 3 * REST
 
 
 def endpoints(agent: Agent) -> dict[str, tuple[str, str]]:
@@ -92,6 +92,11 @@ def test(check: tap.Tap) -> None:
         wait_until(lambda: coverage(agent, *names) == ["enforced"] * 4,
                    "all to be enforced again", PATIENCE)
         check.check(True, "closed, all are enforced again")
+        hand_on(lab.host, other.worker, lab.directory / "d")
+        wait_until(lambda: coverage(agent, *names) == ["enforced", "uncovered", "enforced",
+                                                       "enforced"],
+                   "who is handed one later to be uncovered", PATIENCE)
+        check.check(True, "who is handed one later is found too, and nobody else")
         unit.stop()
         moved.stop()
         cgroup.remove(lab.cgroups.root / UNIT)
