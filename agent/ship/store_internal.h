@@ -51,8 +51,14 @@ struct store {
 
 int store_error(struct store *store, int code);
 int store_exec(struct store *store, const char *sql);
+/* A statement that is kept; NULL after store_error(). */
 sqlite3_stmt *store_statement(struct store *store, enum store_statement which);
+/* Runs a statement that gives no row, and makes it ready for the next time. */
 int store_run(struct store *store, sqlite3_stmt *statement);
+/* The columns of the first row: 1; 0, and nothing is set, where there is none. */
+int store_numbers(struct store *store, sqlite3_stmt *statement, uint64_t *numbers, int n);
+/* The transaction that store_commit() ends, where none is under way. */
+int store_begin(struct store *store);
 
 /* store_query.c. The bytes of `key`; 0: no address. */
 int store_address_key(const struct pf_address *address,
