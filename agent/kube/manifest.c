@@ -225,22 +225,12 @@ static int refuse(struct reading *reading, const struct candidate *candidate, lo
 	return keep_object(reading->manifest, &object);
 }
 
-static const char *peek_text(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_is_type(object, json_type_object) ||
-	    !json_object_object_get_ex(object, key, &value) ||
-	    !json_object_is_type(value, json_type_string))
-		return "";
-	return json_object_get_string(value);
-}
-
 /* `of_list`: what the list says of its items, "" where it says nothing. */
 static int take_object(struct reading *reading, struct json_object *root, long item,
 		       const char *list_version, const char *list_kind)
 {
-	struct candidate candidate = {root, peek_text(root, "apiVersion"), peek_text(root, "kind"),
+	struct candidate candidate = {root, object_find_text(root, "apiVersion"),
+				      object_find_text(root, "kind"),
 				      print_place(reading, true, item)};
 	int r;
 
@@ -290,14 +280,14 @@ static int take_list(struct reading *reading, struct json_object *root, const ch
 	}
 	for (size_t i = 0; items && i < json_object_array_length(items) && r == 0; i++)
 		r = take_object(reading, json_object_array_get_idx(items, i), (long)i,
-				peek_text(root, "apiVersion"), of_items);
+				object_find_text(root, "apiVersion"), of_items);
 	return r;
 }
 
 /* List of v1, or the list of one of our kinds; others' lists are objects like any other. */
 static bool is_list(struct json_object *root, const char *kind)
 {
-	const char *api_version = peek_text(root, "apiVersion");
+	const char *api_version = object_find_text(root, "apiVersion");
 	size_t n = strlen(kind), tail = strlen("List");
 
 	if (n < tail || strcmp(kind + n - tail, "List") != 0)
@@ -314,7 +304,7 @@ static bool is_list(struct json_object *root, const char *kind)
 static int on_document(void *userdata, struct json_object *root, size_t line)
 {
 	struct reading *reading = userdata;
-	const char *kind = peek_text(root, "kind");
+	const char *kind = object_find_text(root, "kind");
 
 	reading->document++;
 	reading->line = line;

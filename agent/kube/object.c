@@ -62,6 +62,17 @@ struct json_object *object_member(struct object_reader *reader, struct json_obje
 	return NULL;
 }
 
+const char *object_find_text(struct json_object *object, const char *key)
+{
+	struct json_object *value;
+
+	if (!json_object_is_type(object, json_type_object) ||
+	    !json_object_object_get_ex(object, key, &value) ||
+	    !json_object_is_type(value, json_type_string))
+		return "";
+	return json_object_get_string(value);
+}
+
 const char *object_peek(struct json_object *object, const char *key)
 {
 	struct json_object *metadata = NULL, *value;

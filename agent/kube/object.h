@@ -31,6 +31,9 @@ void object_reader_done(struct object_reader *reader);
 /* A text of metadata for a message or for finding what is known; NULL where there is none. */
 const char *object_peek(struct json_object *object, const char *key);
 
+/* A text of an object; "" where it is none, or none is there. Nothing is said of it. */
+const char *object_find_text(struct json_object *object, const char *key);
+
 /* Into the report, without a judgement. */
 PF_PRINTF(3, 0)
 void object_say(struct object_reader *reader, const char *path, const char *format,
