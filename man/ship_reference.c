@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * Prints podfence-ship.yaml(5) in mdoc(7) or, asked for "sample", the file to start from; both are made of
- * the tables in ship/config.c. It runs at build time and is not installed. */
+ * the tables in ship/config_keys.c. It runs at build time and is not installed. */
 #include <stdio.h>
 #include <string.h>
 
