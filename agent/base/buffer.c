@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define BUFFER_FIRST 512
 
 void buffer_done(struct buffer *buffer)
@@ -76,12 +78,8 @@ void buffer_add_char(struct buffer *buffer, char c)
 
 void buffer_add_uint(struct buffer *buffer, uint64_t value)
 {
-	char digits[20]; /* 2^64 - 1 has 20 */
-	size_t n = sizeof(digits);
+	char digits[TEXT_DIGITS_MAX];
+	size_t n = text_digits(value, digits);
 
-	do {
-		digits[--n] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
 	buffer_add(buffer, digits + n, sizeof(digits) - n);
 }

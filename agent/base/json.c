@@ -214,6 +214,14 @@ void json_uint(struct json *json, const char *key, uint64_t value)
 	buffer_add_uint(json->buffer, value);
 }
 
+void json_uint_text(struct json *json, const char *key, uint64_t value)
+{
+	json_before(json, key);
+	buffer_add_char(json->buffer, '"');
+	buffer_add_uint(json->buffer, value);
+	buffer_add_char(json->buffer, '"');
+}
+
 void json_boolean(struct json *json, const char *key, bool value)
 {
 	json_before(json, key);

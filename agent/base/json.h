@@ -33,6 +33,7 @@ void json_string(struct json *json, const char *key, const char *value); /* NULL
 void json_string_n(struct json *json, const char *key, const char *value, size_t length);
 void json_string_keyed(struct json *json, const char *foreign_key, const char *value);
 void json_uint(struct json *json, const char *key, uint64_t value);
+void json_uint_text(struct json *json, const char *key, uint64_t value); /* "6" */
 /* Not json_bool: json-c has a type of that name. */
 void json_boolean(struct json *json, const char *key, bool value);
 void json_address(struct json *json, const char *key, const struct pf_address *address);

@@ -3,9 +3,18 @@
 #include "base/text.h"
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
+
+size_t text_digits(uint64_t value, char digits[static TEXT_DIGITS_MAX])
+{
+	size_t n = TEXT_DIGITS_MAX;
+
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	return n;
+}
 
 /* Bytes of the UTF-8 character at `at`, with its code; 0 where there is none. A NUL ends it. */
 static size_t character_read(const unsigned char *at, uint32_t *ret_code)

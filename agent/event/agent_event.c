@@ -8,13 +8,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/json.h"
+#include "event/format.h"
 #include "event/timestamp.h"
 
 #define SEVERITY_MEDIUM 47
 #define SEVERITY_HIGH	73
-
-#define RAW(json, literal) json_raw(json, NULL, literal, sizeof(literal) - 1)
 
 static void add_time(struct json *json, const char *key, uint64_t usec)
 {

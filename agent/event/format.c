@@ -2,20 +2,17 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * One event to one line of ECS 8.11. Outcome is "success" for a drop: the measure worked. What ECS
- * has no field for stands under podfence.*, where nobody else's mapping can collide with it.
+ * has no field for stands under podfence.* (format_own.c), where nobody else's mapping can collide with it.
  *
  * This runs for each logged packet, so the line is written front to back in one pass: constant
  * parts as literals, the endpoint's part copied, addresses turned to text once. A line whose packet
  * could not be read lacks network, source and destination; all lines have all other groups. */
-#include "event/event.h"
+#include "event/format.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/address_text.h"
-#include "base/json.h"
 #include "base/siphash.h"
 #include "event/community_id.h"
 #include "event/message.h"
@@ -23,8 +20,6 @@
 
 #define SEVERITY_LOW	21
 #define SEVERITY_MEDIUM 47
-
-#define RAW(json, literal) json_raw(json, NULL, literal, sizeof(literal) - 1)
 
 static void address_words_make(const struct pf_address *address, struct address_words *words)
 {
@@ -105,7 +100,7 @@ static unsigned severity_of(const struct event *event, const struct rule_facts *
 	return facts->severity;
 }
 
-static void add_hex(struct json *json, const char *key, const uint8_t bytes[static 16])
+void event_hex_add(struct json *json, const char *key, const uint8_t bytes[static 16])
 {
 	static const char digits[] = "0123456789abcdef";
 	char text[32];
@@ -127,7 +122,7 @@ static void add_flow_id(struct json *json, const struct event *event)
 
 	memcpy(bytes, event->flow->id, sizeof(event->flow->id));
 	memcpy(bytes + sizeof(event->flow->id), &event->sequence, sizeof(event->sequence));
-	add_hex(json, "id", siphash128(id_key, bytes, sizeof(bytes)).bytes);
+	event_hex_add(json, "id", siphash128(id_key, bytes, sizeof(bytes)).bytes);
 }
 
 /* Hash of (agent life, packet, sequence). */
@@ -151,7 +146,7 @@ static void add_packet_id(struct json *json, const struct event *event,
 		flow.protocol = event->packet.protocol;
 		flow.port = event->packet.destination_port;
 	}
-	add_hex(json, "id", siphash128(id_key, &flow, sizeof(flow)).bytes);
+	event_hex_add(json, "id", siphash128(id_key, &flow, sizeof(flow)).bytes);
 }
 
 /* When it began, and what is told of it until when. */
@@ -198,19 +193,6 @@ static void add_event(struct json *json, const struct event *event,
 	if (event->flow)
 		add_span(json, event->flow);
 	json_object_end(json);
-}
-
-/* Numbers that ECS has as keywords. */
-static void add_keyword(struct json *json, const char *key, uint64_t value)
-{
-	char digits[20];
-	size_t n = sizeof(digits);
-
-	do {
-		digits[--n] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	json_string_n(json, key, digits + n, sizeof(digits) - n);
 }
 
 /* What is said is of one packet. */
@@ -263,7 +245,7 @@ static void add_network(struct json *json, const struct event *event)
 	}
 	if (event_is_ip(event)) {
 		json_string(json, "transport", transport_name(packet->protocol));
-		add_keyword(json, "iana_number", packet->protocol);
+		json_uint_text(json, "iana_number", packet->protocol);
 		if (has_detail(event))
 			add_community_id(json, packet);
 	}
@@ -325,7 +307,7 @@ static void add_user(struct json *json, const struct event *event)
 	if (!event->record->has_uid && (!culprit || !culprit->has_user))
 		return;
 	json_object_begin(json, "user");
-	add_keyword(json, "id", event->record->has_uid ? event->record->uid : culprit->user);
+	json_uint_text(json, "id", event->record->has_uid ? event->record->uid : culprit->user);
 	json_object_end(json);
 }
 
@@ -354,7 +336,7 @@ static void add_rule(struct json *json, const struct rulebook *rulebook, const s
 	json_string(json, "category", words->category);
 	json_string(json, "description", words->description);
 	json_string(json, "ruleset", words->facts->chain);
-	add_keyword(json, "version", rulebook->generation);
+	json_uint_text(json, "version", rulebook->generation);
 	json_object_end(json);
 }
 
@@ -371,154 +353,6 @@ static void add_related(struct json *json, const struct words *words)
 	if (b->length && (a->length != b->length || memcmp(a->text, b->text, a->length) != 0))
 		json_string_n(json, NULL, b->text, b->length);
 	json_array_end(json);
-	json_object_end(json);
-}
-
-static void add_path(struct json *json, const char *below_root)
-{
-	char path[PATH_MAX + 1];
-
-	snprintf(path, sizeof(path), "/%s", below_root);
-	json_string(json, "path", path);
-}
-
-static void add_endpoint(struct json *json, const struct endpoint *endpoint)
-{
-	json_object_begin(json, "endpoint");
-	json_string(json, "kind", endpoint_kind_name(endpoint));
-	json_uint(json, "index", endpoint->index);
-	if (endpoint->unit) {
-		json_string(json, "name", endpoint_name(endpoint));
-		json_string(json, "group", endpoint->group);
-	}
-	json_object_end(json);
-	json_object_begin(json, "cgroup");
-	add_keyword(json, "id", endpoint->cgroup);
-	if (endpoint->unit)
-		add_path(json, endpoint->unit->path);
-	json_object_end(json);
-}
-
-static void add_device(struct json *json, const char *key, const char *index_key, uint32_t index,
-		       const struct node_link *link)
-{
-	if (!index)
-		return;
-	json_uint(json, index_key, index);
-	if (link)
-		json_string_n(json, key, link->name, strnlen(link->name, sizeof(link->name)));
-}
-
-static void add_devices(struct json *json, const struct event *event)
-{
-	const struct pf_nflog_record *record = event->record;
-
-	if (!record->link_in && !record->link_out && !record->port_in)
-		return;
-	json_object_begin(json, "link");
-	add_device(json, "in", "in_index", record->link_in, event->link_in);
-	add_device(json, "out", "out_index", record->link_out, event->link_out);
-	add_device(json, "port", "port_index", record->port_in, event->port_in);
-	json_object_end(json);
-}
-
-static void add_tcp_flags(struct json *json, uint8_t flags)
-{
-	static const char *const names[] = {"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"};
-
-	json_object_begin(json, "tcp");
-	json_array_begin(json, "flags");
-	for (unsigned bit = 0; bit < 8; bit++)
-		if (flags >> bit & 1)
-			json_string(json, NULL, names[bit]);
-	json_array_end(json);
-	json_object_end(json);
-}
-
-static void add_packet(struct json *json, const struct event *event)
-{
-	const struct pf_packet *packet = &event->packet;
-
-	if (packet->has_tcp_flags)
-		add_tcp_flags(json, packet->tcp_flags);
-	if (packet->has_icmp) {
-		json_object_begin(json, "icmp");
-		json_uint(json, "type", packet->icmp_type);
-		json_uint(json, "code", packet->icmp_code);
-		json_object_end(json);
-	}
-	if (packet->is_fragment)
-		RAW(json, "\"fragment\":true");
-	if (packet->is_truncated)
-		RAW(json, "\"truncated\":true");
-}
-
-static const char *packet_error_name(int error)
-{
-	switch (error) {
-	case PF_PACKET_E_SHORT: return "short";
-	case PF_PACKET_E_MALFORMED: return "malformed";
-	default: return "unknown";
-	}
-}
-
-static void add_policy(struct json *json, const struct ruling *ruling)
-{
-	const struct policy *policy = ruling->policy;
-
-	json_object_begin(json, "policy");
-	json_string(json, "kind", policy_kind(policy));
-	json_string(json, "namespace", policy->namespace[0] ? policy->namespace : NULL);
-	json_string(json, "name", policy->name);
-	json_string(json, "tier", policy_tier_name(policy->tier));
-	if (ruling->rule) {
-		json_object_begin(json, "rule");
-		json_uint(json, "index", ruling_rule_index(ruling));
-		json_string(json, "name", ruling->rule->name[0] ? ruling->rule->name : NULL);
-		json_object_end(json);
-	}
-	json_string(json, "origin", policy->origin);
-	json_object_end(json);
-}
-
-static void add_flow(struct json *json, const struct event_flow *flow)
-{
-	static const char *const states[] = {
-		[EVENT_FLOW_START] = "start",
-		[EVENT_FLOW_UPDATE] = "update",
-		[EVENT_FLOW_END] = "end",
-	};
-
-	json_object_begin(json, "flow");
-	add_hex(json, "id", flow->id);
-	json_string(json, "state", states[flow->state]);
-	json_uint(json, "packets_total", flow->packets_total);
-	json_uint(json, "bytes_total", flow->bytes_total);
-	json_boolean(json, "detail", flow->has_detail);
-	if (flow->is_over)
-		RAW(json, "\"overflow\":true");
-	json_object_end(json);
-}
-
-static void add_podfence(struct json *json, const struct event *event)
-{
-	json_object_begin(json, "podfence");
-	json_string(json, "attribution", event->attribution);
-	if (event->flow)
-		add_flow(json, event->flow);
-	if (event->culprit)
-		event_process_podfence_add(json, event);
-	if (event->endpoint)
-		add_endpoint(json, event->endpoint);
-	if (event->has_ruling && event->ruling.policy)
-		add_policy(json, &event->ruling);
-	add_devices(json, event);
-	json_boolean(json, "metadata", event->is_metadata);
-	json_boolean(json, "midstream", event->is_midstream);
-	if (event->has_packet)
-		add_packet(json, event);
-	else if (event->packet_error)
-		json_string(json, "packet_error", packet_error_name(event->packet_error));
 	json_object_end(json);
 }
 
@@ -544,7 +378,7 @@ void event_format(const struct event *event, const struct event_context *context
 	add_members(&json, event, context);
 	add_rule(&json, rulebook, &words);
 	add_related(&json, &words);
-	add_podfence(&json, event);
+	event_own_add(&json, event);
 	json_object_end(&json);
 	buffer_add_char(buffer, '\n');
 }

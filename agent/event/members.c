@@ -15,12 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "event/format.h"
 
 #define LABELS_MAX 4096
 #define LABEL_MAX  320 /* prefix 253, '/', name 63 */
-
-#define RAW(json, literal) json_raw(json, NULL, literal, sizeof(literal) - 1)
 
 /* NULL leaves a member out. */
 static const char *if_set(const char *text)

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "base/text.h"
+
 #define ETHERTYPE_ARP 0x0806
 
 bool event_is_ip(const struct event *event)
@@ -53,13 +55,9 @@ static void message_add(struct message *message, const char *text)
 
 static void message_add_uint(struct message *message, uint64_t value)
 {
-	char digits[20];
-	size_t n = sizeof(digits);
+	char digits[TEXT_DIGITS_MAX];
+	size_t n = text_digits(value, digits);
 
-	do {
-		digits[--n] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
 	message_add_n(message, digits + n, sizeof(digits) - n);
 }
 

@@ -5,7 +5,6 @@
  * choice; how sure it is that it was this one stands in podfence.process.attribution. */
 #include "event/event.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "event/timestamp.h"
@@ -17,11 +16,8 @@ static const char *if_set(const char *text)
 
 static void add_user(struct json *json, uint32_t user)
 {
-	char text[16];
-
-	snprintf(text, sizeof(text), "%u", user);
 	json_object_begin(json, "user");
-	json_string(json, "id", text);
+	json_uint_text(json, "id", user);
 	json_object_end(json);
 }
 
