@@ -115,6 +115,9 @@ struct culprits *culprits_free(struct culprits *culprits);
  * next question. */
 const struct culprit *culprits_ask(struct culprits *culprits, const struct culprit_query *query);
 
+/* To be called every few seconds while frames are judged: notes how long those have run who have packet sockets open. */
+void culprits_note_rest(struct culprits *culprits);
+
 /* Lets go of all network namespaces but these, which are those of live sandboxes. */
 void culprits_keep(struct culprits *culprits, const uint64_t *netnses, size_t n);
 struct culprit_counts culprits_counts(const struct culprits *culprits);

@@ -31,6 +31,21 @@ struct answer {
 	struct culprit culprit;
 };
 
+/* How long a process that has a packet socket open had run when it was noted. */
+#define RESTS_MAX 8
+
+struct rest {
+	uint64_t inode; /* of the socket */
+	pid_t pid;
+	uint64_t runtime_nsec;
+	uint64_t noted_usec; /* CLOCK_REALTIME */
+};
+
+struct rests {
+	struct rest kept[RESTS_MAX];
+	size_t n;
+};
+
 struct culprits {
 	struct process_reader reader;
 	struct cgroup_tree tree;
@@ -44,6 +59,7 @@ struct culprits {
 	size_t next_answer;
 	struct places places;
 	struct known_processes known;
+	struct rests rests;
 	pid_t pids[PIDS_MAX];
 	char table[TABLE_MAX + 1];
 };
@@ -73,3 +89,8 @@ void look_at_socket(struct look *look, const struct socket_facts *socket);
 
 /* look_process.c: of one socket its process, of several what they have in common. */
 void look_find_process(struct look *look);
+/* The one process that has the packet socket open; 0: not found, or several have. */
+pid_t look_frame_holder(struct culprits *culprits, uint64_t inode);
+
+/* rest.c: whether this process has not run since before the frame, so that it did not send it. */
+bool look_has_rested(const struct look *look, pid_t pid);

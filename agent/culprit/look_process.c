@@ -266,6 +266,34 @@ static void add_everybody(struct candidates *candidates, const struct look *look
 }
 
 /* Anybody on the node can have made a frame: who is meant to be judged is looked at first. */
+static void find_frame_holders(struct look *look, struct candidates *candidates,
+			       struct holders *holders)
+{
+	add_endpoints(candidates, look);
+	find_holders(look, candidates, holders);
+	if (holders->n || clock_usec(CLOCK_MONOTONIC) >= look->begun_usec + DEADLINE_USEC)
+		return;
+	add_everybody(candidates, look);
+	find_holders(look, candidates, holders);
+}
+
+pid_t look_frame_holder(struct culprits *culprits, uint64_t inode)
+{
+	const struct culprit_frame frame = {};
+	const struct culprit_query query = {.frame = &frame};
+	struct candidates candidates = {.pids = culprits->pids};
+	struct look look = {
+		.culprits = culprits,
+		.query = &query,
+		.sockets = {{.inode = inode}},
+		.begun_usec = clock_usec(CLOCK_MONOTONIC),
+	};
+	struct holders holders;
+
+	find_frame_holders(&look, &candidates, &holders);
+	return holders.n == 1 ? holders.pids[0] : 0;
+}
+
 static void find_frame_process(struct look *look)
 {
 	struct candidates candidates = {.pids = look->culprits->pids};
@@ -275,13 +303,13 @@ static void find_frame_process(struct look *look)
 		look_give_up(look, "it has ended or closed the socket");
 		return;
 	}
-	add_endpoints(&candidates, look);
-	find_holders(look, &candidates, &holders);
-	if (!holders.n && clock_usec(CLOCK_MONOTONIC) < look->begun_usec + DEADLINE_USEC) {
-		add_everybody(&candidates, look);
-		find_holders(look, &candidates, &holders);
-	}
-	if (holders.n)
+	find_frame_holders(look, &candidates, &holders);
+	if (holders.n == 1 && look_has_rested(look, holders.pids[0])) {
+		look->culprit->socket = CULPRIT_SOCKET_GONE;
+		look_give_up(
+			look,
+			"who has a packet socket open did not run, and who sent it has closed his");
+	} else if (holders.n)
 		take_process(look, &candidates, &holders);
 	else if (holders.is_cut || candidates.is_cut)
 		look_give_up(look, "too many processes and open files to look at");

@@ -10,6 +10,7 @@
 #include <linux/netfilter.h>
 
 #include "base/diag.h"
+#include "compile/compile.h"
 #include "culprit/culprit.h"
 #include "culprit/gate.h"
 
@@ -49,6 +50,13 @@ void culprit_change(struct daemon *daemon, const struct config *before)
 		return;
 	daemon->culprits = culprits_free(daemon->culprits);
 	culprit_open(daemon);
+}
+
+void culprit_note_rest(struct daemon *daemon)
+{
+	if (daemon->culprits && !backstop_is_out(daemon) &&
+	    compile_backstop_is_needed(daemon->config, daemon->snapshot))
+		culprits_note_rest(daemon->culprits);
 }
 
 /* Namespaces that nobody is in any more must not live on because we look into them. */

@@ -352,6 +352,8 @@ void culprit_open_gate(struct daemon *daemon);
 void culprit_open(struct daemon *daemon);
 /* After another configuration was taken over. */
 void culprit_change(struct daemon *daemon, const struct config *before);
+/* Every few seconds. */
+void culprit_note_rest(struct daemon *daemon);
 /* A snapshot that is in force from now on. */
 void culprit_follow(struct daemon *daemon, const struct snapshot *snapshot);
 /* `snapshot` is the event's. NULL: there is no process to look for. Else borrowed until the next event. Of a packet socket's

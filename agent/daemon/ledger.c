@@ -396,6 +396,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	uint64_t begun = clock_usec(CLOCK_MONOTONIC), period = period_usec(daemon->config);
 
 	ledger_read(daemon);
+	culprit_note_rest(daemon);
 	stream_calm(daemon);
 	uint64_t pace = READ_PACE_FACTOR * (clock_usec(CLOCK_MONOTONIC) - begun);
 	(void)sd_event_source_set_time_relative(source, pace > period ? pace : period);

@@ -302,6 +302,7 @@ def modes(lab: Lab, check: tap.Tap, agent: Agent, sender: Sender) -> None:
 
 
 SEVERAL = "by-uid: several packet sockets can have sent it"
+RESTED = ("by-uid: who has a packet socket open did not run, and who sent it has closed his",)
 CLOSED = "by-uid: it has ended or closed the socket"
 FOREIGN = "by-uid: it may come from a device in another network namespace"
 SOLE = ("by-protocol", "by-protocol (others may have the socket open too)")
@@ -364,6 +365,7 @@ def who(lab: Lab, check: tap.Tap, agent: Agent, sender: Sender) -> None:
                   *SOLE)
     other.call(traffic.close, "other")
     closed(said, host, other)
+    rested(said, host, other)
     shared(said)
     by_another_way(lab, said)
 
@@ -380,6 +382,21 @@ def closed(said: Who, host: Worker, other: Worker) -> None:
             other.call(traffic.open_frames, "other", "up0", NOBODY)
         said.is_named(said.event_of(close_first),
                       f"closed, another user's is there: {is_another_there}", None, None, CLOSED)
+    other.call(traffic.close, "other")
+
+
+def rested(said: Who, host: Worker, other: Worker) -> None:
+    """One of the same user is there, of a process that did nothing for a while."""
+    other.call(traffic.open_frames, "other", "up0")
+
+    def is_noted() -> bool:
+        event = said.event_of(lambda frame: host.call(traffic.frame_flood, "up0", frame, 1))
+        return field(event or {}, "podfence.process.attribution") in RESTED
+
+    wait_until(is_noted, "who sleeps to be known for it", 30)
+    event = said.event_of(lambda frame: host.call(traffic.frame_flood, "up0", frame, 1))
+    said.is_named(event, "closed, another's is there who sleeps", None, None, *RESTED)
+    said.is_named(said.send(other, "other"), "and when he sends he is named", other, None, *SOLE)
     other.call(traffic.close, "other")
 
 
