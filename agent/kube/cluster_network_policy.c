@@ -52,10 +52,7 @@ static void read_networks(struct policy_reader *reader, struct json_object *list
 	struct pf_prefix prefix;
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-		const char *text = json_object_is_type(item, json_type_string)
-					   ? json_object_get_string(item)
-					   : "";
+		const char *text = policy_item_text(list, i);
 		size_t inner = policy_reader_enter(reader, "[%zu]", i);
 		if (policy_prefix(reader, text, &prefix))
 			policy_add_network(reader, rule, &prefix, NULL, 0);
@@ -89,10 +86,7 @@ static void read_domain_names(struct policy_reader *reader, struct json_object *
 	size_t n = some_items(reader, list);
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-		const char *text = json_object_is_type(item, json_type_string)
-					   ? json_object_get_string(item)
-					   : "";
+		const char *text = policy_item_text(list, i);
 		size_t inner = policy_reader_enter(reader, "[%zu]", i);
 		if (!is_domain_name(text))
 			policy_refuse(reader, "\"%.80s\" is no domain name", text);
@@ -146,10 +140,6 @@ static void read_peer(struct policy_reader *reader, struct json_object *peer,
 					    "pods",	"domainNames", NULL};
 	size_t n_known = 0;
 
-	if (!json_object_is_type(peer, json_type_object)) {
-		policy_refuse(reader, "is no object");
-		return;
-	}
 	for (size_t i = 0; known[i]; i++)
 		n_known += policy_has(peer, known[i]);
 	const char *stranger = policy_stranger(peer, known);
@@ -181,11 +171,7 @@ static void read_peers(struct policy_reader *reader, struct json_object *object,
 	size_t back = policy_reader_enter(reader, ".to");
 	size_t n = some_items(reader, list);
 
-	for (size_t i = 0; i < n; i++) {
-		size_t inner = policy_reader_enter(reader, "[%zu]", i);
-		read_peer(reader, json_object_array_get_idx(list, i), rule);
-		policy_reader_leave(reader, inner);
-	}
+	policy_each(reader, list, n, rule, read_peer);
 	policy_refuse_same_networks(reader, rule);
 	policy_reader_leave(reader, back);
 }
@@ -261,10 +247,6 @@ static void read_protocol(struct policy_reader *reader, struct json_object *obje
 	static const char *const known[] = {"tcp", "udp", "sctp", "destinationNamedPort", NULL};
 	size_t n_known = 0;
 
-	if (!json_object_is_type(object, json_type_object)) {
-		policy_refuse(reader, "is no object");
-		return;
-	}
 	for (size_t i = 0; known[i]; i++)
 		n_known += policy_has(object, known[i]);
 	const char *stranger = policy_stranger(object, known);
@@ -317,11 +299,7 @@ static void read_protocols(struct policy_reader *reader, struct json_object *obj
 	size_t n = policy_has(object, "protocols") ? some_items(reader, list) : 0;
 
 	rule->matches_all_ports = !policy_has(object, "protocols");
-	for (size_t i = 0; i < n; i++) {
-		size_t inner = policy_reader_enter(reader, "[%zu]", i);
-		read_protocol(reader, json_object_array_get_idx(list, i), rule);
-		policy_reader_leave(reader, inner);
-	}
+	policy_each(reader, list, n, rule, read_protocol);
 	policy_refuse_same_ports(reader, rule);
 	policy_reader_leave(reader, back);
 }
@@ -347,10 +325,6 @@ static void read_rule(struct policy_reader *reader, struct json_object *object,
 	static const char *const known[] = {
 		"name", "action", "to", "protocols", POLICY_UNKNOWN_MARK, NULL};
 
-	if (!json_object_is_type(object, json_type_object)) {
-		policy_refuse(reader, "is no object");
-		return;
-	}
 	const char *name = policy_text(reader, object, "name");
 	if (strlen(name) > RULE_NAME_MAX) {
 		size_t back = policy_reader_enter(reader, ".name");
@@ -426,21 +400,11 @@ static int read_spec(struct policy_reader *reader, struct json_object *spec)
 	static const char *const known[] = {"tier",    "priority", "subject",
 					    "ingress", "egress",   NULL};
 	struct json_object *rules = policy_member(reader, spec, "egress", json_type_array);
-	size_t back;
 
 	policy_refuse_stranger(reader, spec, known);
 	read_order(reader, spec);
 	read_subject(reader, spec);
-	back = policy_reader_enter(reader, ".egress");
-	size_t n = policy_items(reader, rules, POLICY_ITEMS_MAX);
-	if (policy_make_rules(reader, n))
-		for (size_t i = 0; i < n; i++) {
-			size_t inner = policy_reader_enter(reader, "[%zu]", i);
-			read_rule(reader, json_object_array_get_idx(rules, i),
-				  &reader->policy->rules[i]);
-			policy_reader_leave(reader, inner);
-		}
-	policy_reader_leave(reader, back);
+	size_t n = policy_read_rules(reader, rules, POLICY_ITEMS_MAX, read_rule);
 	return !n && !reader->object.n_wrong ? POLICY_E_NOT_WANTED : 0;
 }
 

@@ -34,10 +34,7 @@ static struct pf_prefix *read_excepts(struct policy_reader *reader, struct json_
 		reader->object.error = -ENOMEM;
 	*ret_n = excepts ? n : 0;
 	for (size_t i = 0; i < *ret_n; i++) {
-		struct json_object *item = json_object_array_get_idx(list, i);
-		const char *text = json_object_is_type(item, json_type_string)
-					   ? json_object_get_string(item)
-					   : "";
+		const char *text = policy_item_text(list, i);
 		size_t inner = policy_reader_enter(reader, "[%zu]", i);
 		if (policy_prefix(reader, text, &excepts[i]) && prefix->address.family &&
 		    (excepts[i].length <= prefix->length ||
@@ -82,10 +79,6 @@ static void read_peer(struct policy_reader *reader, struct json_object *peer,
 {
 	static const char *const known[] = {"ipBlock", "podSelector", "namespaceSelector", NULL};
 
-	if (!json_object_is_type(peer, json_type_object)) {
-		policy_refuse(reader, "is no object");
-		return;
-	}
 	const char *stranger = policy_stranger(peer, known);
 	struct json_object *block = policy_member(reader, peer, "ipBlock", json_type_object);
 	bool has_selector = policy_has(peer, "podSelector") ||
@@ -111,11 +104,7 @@ static void read_peers(struct policy_reader *reader, struct json_object *object,
 	size_t n = policy_items(reader, list, PEERS_MAX);
 
 	rule->matches_all_networks = !list || !json_object_array_length(list);
-	for (size_t i = 0; i < n; i++) {
-		size_t inner = policy_reader_enter(reader, "[%zu]", i);
-		read_peer(reader, json_object_array_get_idx(list, i), rule);
-		policy_reader_leave(reader, inner);
-	}
+	policy_each(reader, list, n, rule, read_peer);
 	policy_refuse_same_networks(reader, rule);
 	policy_reader_leave(reader, back);
 }
@@ -191,10 +180,6 @@ static void read_port(struct policy_reader *reader, struct json_object *object,
 	static const char *const known[] = {"protocol", "port", "endPort", NULL};
 	struct json_object *port;
 
-	if (!json_object_is_type(object, json_type_object)) {
-		policy_refuse(reader, "is no object");
-		return;
-	}
 	const char *stranger = policy_stranger(object, known);
 	if (stranger)
 		policy_rule_unknown(reader, rule, "\"%.64s\" is not known: the rule allows nothing",
@@ -215,11 +200,7 @@ static void read_ports(struct policy_reader *reader, struct json_object *object,
 	size_t n = policy_items(reader, list, POLICY_PORTS_MAX);
 
 	rule->matches_all_ports = !list || !json_object_array_length(list);
-	for (size_t i = 0; i < n; i++) {
-		size_t inner = policy_reader_enter(reader, "[%zu]", i);
-		read_port(reader, json_object_array_get_idx(list, i), rule);
-		policy_reader_leave(reader, inner);
-	}
+	policy_each(reader, list, n, rule, read_port);
 	policy_refuse_same_ports(reader, rule);
 	policy_reader_leave(reader, back);
 }
@@ -230,10 +211,6 @@ static void read_rule(struct policy_reader *reader, struct json_object *object,
 	static const char *const known[] = {"to", "ports", POLICY_UNKNOWN_MARK, NULL};
 
 	rule->name = object_copy(&reader->object, "", 0);
-	if (!json_object_is_type(object, json_type_object)) {
-		policy_refuse(reader, "is no object");
-		return;
-	}
 	const char *stranger = policy_stranger(object, known);
 	if (stranger)
 		policy_rule_unknown(reader, rule, "\"%.64s\" is not known: the rule allows nothing",
@@ -250,10 +227,7 @@ static bool has_type_egress(struct policy_reader *reader, struct json_object *ty
 	bool has_egress = false;
 
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *item = json_object_array_get_idx(types, i);
-		const char *said = json_object_is_type(item, json_type_string)
-					   ? json_object_get_string(item)
-					   : "";
+		const char *said = policy_item_text(types, i);
 		if (!strcmp(said, "Egress"))
 			has_egress = true;
 		else if (strcmp(said, "Ingress") != 0)
@@ -294,16 +268,7 @@ static int read_spec(struct policy_reader *reader, struct json_object *spec)
 	back = policy_reader_enter(reader, ".podSelector");
 	policy_read_selector(reader, pods, &reader->policy->pods);
 	policy_reader_leave(reader, back);
-	back = policy_reader_enter(reader, ".egress");
-	size_t n = policy_items(reader, rules, POLICY_RULES_MAX);
-	if (policy_make_rules(reader, n))
-		for (size_t i = 0; i < n; i++) {
-			size_t inner = policy_reader_enter(reader, "[%zu]", i);
-			read_rule(reader, json_object_array_get_idx(rules, i),
-				  &reader->policy->rules[i]);
-			policy_reader_leave(reader, inner);
-		}
-	policy_reader_leave(reader, back);
+	(void)policy_read_rules(reader, rules, POLICY_RULES_MAX, read_rule);
 	return 0;
 }
 

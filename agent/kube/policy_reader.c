@@ -121,6 +121,13 @@ void policy_refuse_stranger(struct policy_reader *reader, struct json_object *ob
 		policy_refuse(reader, "no such field: \"%.64s\"", key);
 }
 
+const char *policy_item_text(struct json_object *list, size_t i)
+{
+	struct json_object *item = json_object_array_get_idx(list, i);
+
+	return json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+}
+
 size_t policy_items(struct policy_reader *reader, struct json_object *list, size_t maximum)
 {
 	size_t n = list ? json_object_array_length(list) : 0;

@@ -58,9 +58,18 @@ void policy_refuse_stranger(struct policy_reader *reader, struct json_object *ob
 			    const char *const *known);
 /* Items of a list, at most `maximum`; 0 after a message that there are more. */
 size_t policy_items(struct policy_reader *reader, struct json_object *list, size_t maximum);
+/* The text of one; "" where it is none. */
+const char *policy_item_text(struct json_object *list, size_t i);
 
-/* Of a policy that has none yet; false: no memory. They accept, match nobody and no port. */
-bool policy_make_rules(struct policy_reader *reader, size_t n);
+typedef void (*policy_part_fn)(struct policy_reader *reader, struct json_object *part,
+			       struct policy_rule *rule);
+/* What a rule says in the first n items of a list, each read at its place; one that is no object is refused. */
+void policy_each(struct policy_reader *reader, struct json_object *list, size_t n,
+		 struct policy_rule *rule, policy_part_fn read);
+/* spec.egress, at most `maximum` rules, of a policy that has none yet; how many it has now. Before one is read it
+ * accepts, matches nobody and no port. */
+size_t policy_read_rules(struct policy_reader *reader, struct json_object *list, size_t maximum,
+			 policy_part_fn read);
 /* Fails closed for what is not known or not enforced. */
 PF_PRINTF(3, 4)
 void policy_rule_unknown(struct policy_reader *reader, struct policy_rule *rule, const char *format,

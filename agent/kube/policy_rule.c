@@ -15,17 +15,42 @@
 static const char protocols[][5] = {
 	[IPPROTO_TCP] = "TCP", [IPPROTO_UDP] = "UDP", [IPPROTO_SCTP] = "SCTP"};
 
-bool policy_make_rules(struct policy_reader *reader, size_t n)
+static void read_part(struct policy_reader *reader, struct json_object *list, size_t i,
+		      struct policy_rule *rule, policy_part_fn read)
 {
+	struct json_object *part = json_object_array_get_idx(list, i);
+	size_t back = policy_reader_enter(reader, "[%zu]", i);
+
+	if (json_object_is_type(part, json_type_object))
+		read(reader, part, rule);
+	else
+		policy_refuse(reader, "is no object");
+	policy_reader_leave(reader, back);
+}
+
+void policy_each(struct policy_reader *reader, struct json_object *list, size_t n,
+		 struct policy_rule *rule, policy_part_fn read)
+{
+	for (size_t i = 0; i < n; i++)
+		read_part(reader, list, i, rule, read);
+}
+
+size_t policy_read_rules(struct policy_reader *reader, struct json_object *list, size_t maximum,
+			 policy_part_fn read)
+{
+	size_t back = policy_reader_enter(reader, ".egress");
+	size_t n = policy_items(reader, list, maximum);
 	struct policy *policy = reader->policy;
 
 	policy->rules = calloc(n + 1, sizeof(*policy->rules));
-	if (!policy->rules) {
+	if (policy->rules)
+		policy->n_rules = n;
+	else
 		reader->object.error = -ENOMEM;
-		return false;
-	}
-	policy->n_rules = n;
-	return true;
+	for (size_t i = 0; i < policy->n_rules; i++)
+		read_part(reader, list, i, &policy->rules[i], read);
+	policy_reader_leave(reader, back);
+	return n;
 }
 
 void policy_rule_unknown(struct policy_reader *reader, struct policy_rule *rule, const char *format,
