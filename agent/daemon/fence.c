@@ -223,12 +223,16 @@ static bool was_all_deleted(const struct fence *fence)
 {
 	static const enum pf_family families[] = {PF_FAMILY_INET, PF_FAMILY_NETDEV,
 						  PF_FAMILY_BRIDGE};
+	bool was_any = false;
 
-	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-		if (pf_ruleset_has_table(fence->current, families[i], PODFENCE_TABLE) &&
-		    !pf_nft_monitor_is_deleted(fence->monitor, families[i]))
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		if (!pf_ruleset_has_table(fence->current, families[i], PODFENCE_TABLE))
+			continue;
+		if (!pf_nft_monitor_is_deleted(fence->monitor, families[i]))
 			return false;
-	return true;
+		was_any = true;
+	}
+	return was_any;
 }
 
 int fence_prepare(struct fence *fence)
@@ -267,7 +271,7 @@ static int repair(struct fence *fence, const struct pf_nft_culprit *culprit)
 	bool is_back = was_all_deleted(fence) && put_back(fence);
 	int r = fence_verify(fence); /* whatever was believed so far */
 
-	if (is_back && r == 0)
+	if (is_back)
 		r = 1;
 	if (r != 0)
 		diag_tampered(culprit->process, culprit->pid);

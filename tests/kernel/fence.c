@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * What was done to the rules while they could not be read is repaired as soon as they can be, although
- * nobody tells of it again. */
+ * nobody tells of it again; a flush is answered without reading. */
 #include <errno.h>
 
 #include <podfence/nft.h>
@@ -28,17 +28,18 @@ int __wrap_pf_nft_read(struct pf_nft *nft, const char *table, struct pf_ruleset 
 
 static bool is_there(void)
 {
-	return namespace_run("nft list table inet " PODFENCE_TABLE " >/dev/null 2>&1");
+	return namespace_run("nft list chain inet " PODFENCE_TABLE " forward 2>/dev/null | "
+			     "grep -q daddr");
 }
 
-static void flush_unread(struct fence *fence)
+static void edit_unread(struct fence *fence)
 {
 	struct pf_nft_culprit culprit;
 	size_t n_steps;
 
 	assert_int_equal(fence_apply(fence, sample_variant(PODFENCE_TABLE, 0), &n_steps), 0);
 	assert_true(is_there());
-	assert_true(namespace_run("nft flush ruleset"));
+	assert_true(namespace_run("nft flush chain inet " PODFENCE_TABLE " forward"));
 	n_failures = 1;
 	assert_int_equal(fence_heard(fence, &culprit), -EAGAIN);
 	assert_false(is_there());
@@ -48,7 +49,7 @@ static void a_poll_repairs_what_could_not_be_read(void **state)
 {
 	struct pf_nft_culprit culprit;
 
-	flush_unread(*state);
+	edit_unread(*state);
 	n_failures = 1;
 	assert_int_equal(fence_poll(*state, &culprit), -EAGAIN);
 	assert_int_equal(fence_poll(*state, &culprit), 1);
@@ -61,11 +62,28 @@ static void a_change_repairs_what_could_not_be_read(void **state)
 {
 	size_t n_steps = 0;
 
-	flush_unread(*state);
+	edit_unread(*state);
 	assert_int_equal(fence_apply(*state, sample_variant(PODFENCE_TABLE, 0), &n_steps), 0);
 	assert_true(n_steps > 0);
 	assert_true(is_there());
 	assert_int_equal(fence_verify(*state), 0);
+}
+
+static void a_flush_is_answered_before_anything_is_read(void **state)
+{
+	struct pf_nft_culprit culprit;
+	size_t n_steps;
+
+	assert_int_equal(fence_apply(*state, sample_variant(PODFENCE_TABLE, 0), &n_steps), 0);
+	for (unsigned i = 0; i < 2; i++) { /* made when it is needed, and before */
+		assert_true(namespace_run("nft flush ruleset"));
+		n_failures = 1;
+		assert_int_equal(fence_heard(*state, &culprit), 1);
+		assert_string_equal(culprit.process, "nft");
+		assert_true(is_there());
+		assert_int_equal(fence_poll(*state, &culprit), 0); /* it is what it was */
+		assert_int_equal(fence_prepare(*state), 0);
+	}
 }
 
 static void a_change_does_not_wait_for_a_read(void **state)
@@ -105,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_poll_repairs_what_could_not_be_read),
 		TEST(a_change_repairs_what_could_not_be_read),
+		TEST(a_flush_is_answered_before_anything_is_read),
 		TEST(a_change_does_not_wait_for_a_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
