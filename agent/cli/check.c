@@ -145,7 +145,8 @@ static int check_pods(const char *path, struct report *report)
 	int r = podlist_read(path, NULL, report, &list);
 
 	if (!r) {
-		printf("%s: %zu pods, %zu refused\n", path, list->n_pods, list->n_refused);
+		printf("%s: %zu pod%s, %zu refused\n", path, list->n_pods,
+		       list->n_pods == 1 ? "" : "s", list->n_refused);
 		r = list->n_refused > 0;
 		pod_list_free(list);
 	}
@@ -169,7 +170,8 @@ static int check_manifest(const char *path, struct manifest_set *set, struct rep
 
 	if (r < 0)
 		return r;
-	printf("%s: %zu policies, %zu refused\n", path, count_policies(manifest),
+	size_t n = count_policies(manifest);
+	printf("%s: %zu polic%s, %zu refused\n", path, n, n == 1 ? "y" : "ies",
 	       manifest->n_refused);
 	if (manifest->n_refused || manifest->is_broken)
 		*ret_status = BAD;
