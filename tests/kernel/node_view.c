@@ -526,10 +526,14 @@ static void one_late_change(void)
 	assert_true(view->netnses[found->netns].is_host);
 	node_view_free(view);
 	assert_int_equal(write(sleeper.control, "x", 1), 1);
-	expect_change("process left our namespace");
-	view = look_until_quiet();
-	found = sandbox(view, ADDED, ADDED_POD, SANDBOX_OK);
-	assert_false(view->netnses[found->netns].is_host);
+	for (;;) { /* a late word on the cgroup can come first */
+		expect_change("process left our namespace");
+		view = look_until_quiet();
+		found = sandbox(view, ADDED, ADDED_POD, SANDBOX_OK);
+		if (!view->netnses[found->netns].is_host)
+			break;
+		node_view_free(view);
+	}
 	assert_int_equal(view->netnses[found->netns].nsid, -1); /* no link leads there */
 	node_view_free(view);
 	sleeper_stop(&sleeper);
