@@ -169,7 +169,7 @@ static void print_ledger(const struct page *page)
 		"ledger.tunneled.difference",	 "ledger.quarantined.difference",
 		"ledger.backstopped.difference",
 	};
-	char text[256], differ[64] = "books balance";
+	char text[256], differ[64] = "books balance", when[DURATION_TEXT + 8];
 	uint64_t difference = 0;
 
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
@@ -180,11 +180,12 @@ static void print_ledger(const struct page *page)
 			 (unsigned long long)difference);
 	snprintf(text, sizeof(text),
 		 "%llu flows; packets: %llu denied, %llu audited, %llu of them of flows beyond it; "
-		 "%s",
+		 "%s, read %s",
 		 (unsigned long long)number_at(page, "ledger.flows"),
 		 (unsigned long long)number_at(page, "ledger.denied.packets"),
 		 (unsigned long long)number_at(page, "ledger.audited.packets"),
-		 (unsigned long long)beyond(page), differ);
+		 (unsigned long long)beyond(page), differ,
+		 ago(page, number_at(page, "ledger.read_usec"), when));
 	line(page, "ledger", text);
 	snprintf(text, sizeof(text),
 		 "packets: %llu with a forged source, %llu of tunnels, %llu in "

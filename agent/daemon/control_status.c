@@ -224,6 +224,7 @@ static void add_ledger(struct json *json, const struct daemon *daemon)
 	json_uint(json, "messages_repeated", books->repeated);
 	json_uint(json, "forgotten", books->forgotten);
 	json_uint(json, "readings", books->readings);
+	json_uint(json, "read_usec", books->read_usec);
 	json_boolean(json, "records_allowed", daemon->config->ledger.allowed == CONFIG_ON);
 	json_object_end(json);
 }

@@ -169,6 +169,7 @@ static void add_up(struct ledger *ledger, const struct reading *before, const st
 	}
 	books->logged = after->logged - ledger->logged_at_bind;
 	books->readings++;
+	books->read_usec = clock_usec(CLOCK_REALTIME);
 }
 
 static void count_messages(struct daemon *daemon)

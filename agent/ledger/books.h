@@ -24,6 +24,7 @@ struct books {
 	uint64_t repeated;	 /* messages of a flow that was logged twice: two packets at once */
 	uint64_t forgotten;	 /* elements that were gone with what they had counted last */
 	uint64_t readings;
+	uint64_t read_usec; /* when the last was over, CLOCK_REALTIME; 0: there was none */
 };
 
 /* Between the first and the last counter read packets go on; what they explain is no difference. */
