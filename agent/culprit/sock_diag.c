@@ -25,6 +25,7 @@
 #include <linux/packet_diag.h>
 #include <linux/sock_diag.h>
 
+#include "node/netlink.h"
 #include "node/netns.h"
 
 #define BUFFER_SIZE 32768
@@ -105,16 +106,6 @@ static int receive(struct sock_diag *diag)
 	return n < 0 ? -errno : (int)n;
 }
 
-static int message_error(const struct nlmsghdr *message)
-{
-	int error;
-
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(error))
-		return -EBADMSG;
-	memcpy(&error, mnl_nlmsg_get_payload(message), sizeof(error));
-	return error > 0 ? -EBADMSG : error;
-}
-
 static void id_make(struct inet_diag_sockid *id, const struct wanted_socket *wanted)
 {
 	size_t size = pf_address_size(&wanted->local);
@@ -149,7 +140,7 @@ int sock_diag_find(struct sock_diag *diag, const struct wanted_socket *wanted, u
 			if (message->nlmsg_seq != diag->sequence)
 				continue; /* of a question that failed */
 			if (message->nlmsg_type == NLMSG_ERROR)
-				return message_error(message);
+				return netlink_message_error(message);
 			return socket_diag_parse(message, message->nlmsg_len, ret_socket) ? -EBADMSG
 											  : 0;
 		}
@@ -170,7 +161,7 @@ static int hear(struct listing *listing, const struct nlmsghdr *message)
 
 	if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) {
 		listing->is_done = true;
-		return message_error(message);
+		return netlink_message_error(message);
 	}
 	if (listing->parse(message, message->nlmsg_len, &facts))
 		return 0;

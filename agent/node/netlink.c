@@ -103,8 +103,7 @@ static int ask(struct netlink *netlink, struct nlmsghdr *request)
 	return mnl_socket_sendto(netlink->socket, request, request->nlmsg_len) < 0 ? -errno : 0;
 }
 
-/* NLMSG_ERROR and NLMSG_DONE both carry a negative errno or 0. */
-static int message_error(const struct nlmsghdr *message)
+int netlink_message_error(const struct nlmsghdr *message)
 {
 	int error;
 
@@ -139,7 +138,7 @@ static int hear_message(const struct nlmsghdr *message, struct answer *answer)
 	switch (message->nlmsg_type) {
 	case NLMSG_NOOP: return 0;
 	case NLMSG_ERROR:
-	case NLMSG_DONE: answer->is_done = true; return message_error(message);
+	case NLMSG_DONE: answer->is_done = true; return netlink_message_error(message);
 	default: break;
 	}
 	answer->is_done = !answer->is_dump;

@@ -14,6 +14,7 @@
  * the kernel's errno; -EAGAIN where a dump was interrupted by changes ten times in a row; -EBADMSG
  * for an answer that does not parse; -ETIMEDOUT. */
 struct netlink;
+struct nlmsghdr;
 
 PF_MUST_CHECK int netlink_open(struct netlink **ret_netlink);
 struct netlink *netlink_free(struct netlink *netlink);
@@ -32,6 +33,9 @@ PF_MUST_CHECK int netlink_routes(struct netlink *netlink, struct node_route **re
 PF_MUST_CHECK int netlink_ingresses(struct netlink *netlink, uint32_t **ret_links, size_t *ret_n);
 /* Whether one of these filters is a BPF program; not, where the link is gone. */
 PF_MUST_CHECK int netlink_has_program(struct netlink *netlink, uint32_t link, bool *ret_has);
+
+/* What NLMSG_ERROR and NLMSG_DONE carry: a negative errno or 0; -EBADMSG where it is neither. */
+PF_MUST_CHECK int netlink_message_error(const struct nlmsghdr *message);
 
 /* Our id for the network namespace behind the descriptor; -1: none. */
 PF_MUST_CHECK int netlink_nsid(struct netlink *netlink, int fd, int32_t *ret_nsid);
