@@ -287,6 +287,24 @@ int fence_heard(struct fence *fence, struct pf_nft_culprit *ret_culprit)
 	return r <= 0 ? r : repair(fence, ret_culprit);
 }
 
+/* A transaction is counted before it is told of, and a large one is told of late: who it was may be heard as
+ * soon as the rules are there again. */
+static int repair_untold(struct fence *fence, uint32_t told, struct pf_nft_culprit *ret_culprit)
+{
+	*ret_culprit = (struct pf_nft_culprit){};
+	int r = fence_verify(fence);
+
+	if (pf_nft_monitor_dispatch(fence->monitor, ret_culprit) > 0) {
+		int again = fence_verify(fence);
+		r = again ? again : r;
+	}
+	if (pf_nft_monitor_generation(fence->monitor) == told)
+		diag_notifications_lost();
+	if (r > 0)
+		diag_tampered(ret_culprit->process, ret_culprit->pid);
+	return r;
+}
+
 int fence_poll(struct fence *fence, struct pf_nft_culprit *ret_culprit)
 {
 	uint32_t generation, told;
@@ -294,7 +312,9 @@ int fence_poll(struct fence *fence, struct pf_nft_culprit *ret_culprit)
 
 	if (r == 0 && fence->is_doubtful) {
 		*ret_culprit = (struct pf_nft_culprit){};
-		r = repair(fence, ret_culprit);
+		r = fence_verify(fence);
+		if (r > 0)
+			diag_tampered(ret_culprit->process, ret_culprit->pid);
 	}
 	if (r != 0)
 		return r;
@@ -310,8 +330,6 @@ int fence_poll(struct fence *fence, struct pf_nft_culprit *ret_culprit)
 	r = fence_heard(fence, ret_culprit);
 	if (r != 0 || pf_nft_monitor_generation(fence->monitor) == generation)
 		return r;
-	diag_notifications_lost();
 	fence->looked_at = generation;
-	*ret_culprit = (struct pf_nft_culprit){};
-	return repair(fence, ret_culprit);
+	return repair_untold(fence, told, ret_culprit);
 }

@@ -2,7 +2,7 @@
  * SPDX-FileCopyrightText: podfence authors
  *
  * What was done to the rules while they could not be read is repaired as soon as they can be, although
- * nobody tells of it again; a flush is answered without reading. */
+ * nobody tells of it again; a flush is answered without reading; who is told of late is named all the same. */
 #include <errno.h>
 
 #include <podfence/nft.h>
@@ -13,7 +13,7 @@
 #include "sample.h"
 #include "test.h"
 
-static unsigned n_failures; /* that are still to come */
+static unsigned n_failures, n_delays; /* that are still to come */
 
 int __real_pf_nft_read(struct pf_nft *nft, const char *table, struct pf_ruleset **ret_ruleset);
 int __wrap_pf_nft_read(struct pf_nft *nft, const char *table, struct pf_ruleset **ret_ruleset);
@@ -24,6 +24,20 @@ int __wrap_pf_nft_read(struct pf_nft *nft, const char *table, struct pf_ruleset 
 		return __real_pf_nft_read(nft, table, ret_ruleset);
 	n_failures--;
 	return -EAGAIN;
+}
+
+int __real_pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor,
+				   struct pf_nft_culprit *ret_culprit);
+int __wrap_pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor,
+				   struct pf_nft_culprit *ret_culprit);
+
+int __wrap_pf_nft_monitor_dispatch(struct pf_nft_monitor *monitor,
+				   struct pf_nft_culprit *ret_culprit)
+{
+	if (!n_delays)
+		return __real_pf_nft_monitor_dispatch(monitor, ret_culprit);
+	n_delays--;
+	return 0;
 }
 
 static bool is_there(void)
@@ -99,6 +113,22 @@ static void a_change_does_not_wait_for_a_read(void **state)
 	assert_int_equal(fence_poll(*state, &culprit), 0);
 }
 
+/* As if the transaction were under way while the poll looks twice. */
+static void who_is_told_of_late_is_named(void **state)
+{
+	struct pf_nft_culprit culprit;
+	size_t n_steps;
+
+	assert_int_equal(fence_apply(*state, sample_variant(PODFENCE_TABLE, 0), &n_steps), 0);
+	assert_int_equal(fence_heard(*state, &culprit), 0);
+	assert_true(namespace_run("nft flush chain inet " PODFENCE_TABLE " forward"));
+	n_delays = 2;
+	assert_int_equal(fence_poll(*state, &culprit), 1);
+	assert_string_equal(culprit.process, "nft");
+	assert_true(is_there());
+	assert_int_equal(fence_poll(*state, &culprit), 0);
+}
+
 static int make_fence(void **state)
 {
 	struct fence *fence;
@@ -110,7 +140,7 @@ static int make_fence(void **state)
 
 static int free_fence(void **state)
 {
-	n_failures = 0;
+	n_failures = n_delays = 0;
 	fence_free(*state);
 	return namespace_run("nft flush ruleset") ? 0 : -1;
 }
@@ -125,6 +155,7 @@ int main(void)
 		TEST(a_change_repairs_what_could_not_be_read),
 		TEST(a_flush_is_answered_before_anything_is_read),
 		TEST(a_change_does_not_wait_for_a_read),
+		TEST(who_is_told_of_late_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
