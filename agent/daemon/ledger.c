@@ -30,182 +30,6 @@
 #define READ_USEC_MAX	 5000000u
 #define READ_PACE_FACTOR 20 /* at most a twentieth of a processor: the kernel's dump is quadratic */
 
-static const char *const counters[LEDGER_CLASS_N][3] = {
-	[LEDGER_DENIED] = {"denied", "pending_denied", "denied_unkept"},
-	[LEDGER_AUDITED] = {"audited", "pending_audited", "audited_unkept"},
-	[LEDGER_ALLOWED] = {"allowed", "", "allowed_unkept"},
-	[LEDGER_SPOOFED] = {"spoofed", "", "spoofed_unkept"},
-	[LEDGER_TUNNELED] = {"tunneled", "", "tunneled_unkept"},
-	[LEDGER_QUARANTINED] = {"quarantined", "", "quarantined_unkept"},
-	[LEDGER_BACKSTOPPED] = {"backstopped", "", "backstopped_unkept"},
-};
-static const enum pf_family tables[LEDGER_TABLES] = {PF_FAMILY_INET, PF_FAMILY_BRIDGE,
-						     PF_FAMILY_NETDEV};
-
-/* The named counters at one time, of all tables. */
-struct reading {
-	uint64_t counted[LEDGER_CLASS_N], unkept[LEDGER_CLASS_N], logged;
-};
-
-static uint64_t value_of(const struct pf_counter_value *values, size_t n, enum pf_family family,
-			 const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (values[i].family == family && !strcmp(values[i].name, name))
-			return values[i].packets;
-	return 0;
-}
-
-/* A counter that says less than before was made anew: somebody had deleted the table. */
-static uint64_t follow(struct ledger_counter *counter, uint64_t value)
-{
-	if (value < counter->last)
-		counter->before += counter->last;
-	counter->last = value;
-	return counter->before + value;
-}
-
-static void reading_add(struct ledger_table *table, const struct pf_counter_value *values, size_t n,
-			enum pf_family family, struct reading *reading)
-{
-	for (unsigned i = 0; i < LEDGER_CLASS_N; i++) {
-		uint64_t counted = value_of(values, n, family, counters[i][0]) +
-				   value_of(values, n, family, counters[i][1]);
-		reading->counted[i] += follow(&table->counted[i], counted);
-		reading->unkept[i] += follow(&table->unkept[i],
-					     value_of(values, n, family, counters[i][2]));
-	}
-	reading->logged += follow(&table->logged, value_of(values, n, family, "logged"));
-}
-
-static int read_counters(struct daemon *daemon, struct reading *ret_reading)
-{
-	struct ledger *ledger = &daemon->ledger;
-	struct pf_counter_value *values;
-	size_t n;
-	int r = fence_counters(daemon->fence, &values, &n);
-
-	if (r < 0)
-		return r;
-	*ret_reading = (struct reading){};
-	for (unsigned i = 0; i < LEDGER_TABLES; i++)
-		reading_add(&ledger->tables[i], values, n, tables[i], ret_reading);
-	free(values);
-	return 0;
-}
-
-/* One set being read. */
-struct dump {
-	struct daemon *daemon;
-	uint8_t set;
-	uint64_t now_usec;
-	bool is_final; /* the echo of a removal: of flows that are known */
-	size_t n_lost; /* for want of memory */
-};
-
-static void on_count(const struct pf_count *count, void *userdata)
-{
-	struct dump *dump = userdata;
-	struct ledger *ledger = &dump->daemon->ledger;
-	const struct flow_key key = {dump->set, count->key};
-	const struct flow_count value = {count->packets, count->bytes};
-	struct flow *flow = flow_table_find(ledger->flows, &key);
-
-	if (!flow && !dump->is_final) {
-		flow = flow_table_add(ledger->flows, &key, dump->now_usec, ledger->salt);
-		if (flow) {
-			flow->is_fresh = ledger_sets[dump->set].class != LEDGER_ALLOWED;
-			flow->owner = ledger_owner_id(dump->daemon->snapshot, &key);
-		}
-	}
-	if (flow)
-		flow_see(flow, &value, dump->now_usec);
-	else
-		dump->n_lost++;
-}
-
-static int read_sets(struct daemon *daemon, const bool has_moved[static LEDGER_CLASS_N],
-		     uint64_t now_usec)
-{
-	struct dump dump = {.daemon = daemon, .now_usec = now_usec};
-
-	for (size_t i = 0; i < n_ledger_sets; i++) {
-		if (!has_moved[ledger_sets[i].class])
-			continue;
-		dump.set = (uint8_t)i;
-		int r = fence_counts(daemon->fence, &ledger_sets[i], on_count, &dump);
-		if (r < 0 && r != -ENOENT) /* there are no rules, or no bridge table, yet */
-			return r;
-	}
-	return dump.n_lost ? -ENOMEM : 0;
-}
-
-static uint64_t *removed_of(struct ledger *ledger, const struct flow *flow)
-{
-	const struct ledger_set *set = flow_set(&flow->key);
-
-	return set->kind == LEDGER_OVER ? &ledger->removed_over[set->class]
-					: &ledger->removed[set->class];
-}
-
-static void add_up(struct ledger *ledger, const struct reading *before, const struct reading *after)
-{
-	struct books *books = &ledger->books;
-
-	for (unsigned i = 0; i < LEDGER_CLASS_N; i++)
-		books->classes[i] = (struct class_books){
-			.counted_before = before->counted[i],
-			.counted = after->counted[i],
-			.ledger = ledger->removed[i],
-			.overflow = ledger->removed_over[i],
-			.unkept = after->unkept[i],
-		};
-	for (struct flow *flow = flow_table_next(ledger->flows, NULL); flow;
-	     flow = flow_table_next(ledger->flows, flow)) {
-		const struct ledger_set *set = flow_set(&flow->key);
-		struct class_books *class = &books->classes[set->class];
-		*(set->kind == LEDGER_OVER ? &class->overflow
-					   : &class->ledger) += flow_total(flow).packets;
-	}
-	books->logged = after->logged - ledger->logged_at_bind;
-	books->readings++;
-	books->read_usec = clock_usec(CLOCK_REALTIME);
-}
-
-static void count_messages(struct daemon *daemon)
-{
-	struct pf_nflog_counts counts = stream_nflog_counts(&daemon->stream);
-	struct books *books = &daemon->ledger.books;
-
-	books->received = counts.received - daemon->stream.n_foreign;
-	books->lost = counts.lost;
-}
-
-/* What the kernel has counted since, into the flows. Messages on the way are taken first. */
-static int read_kernel(struct daemon *daemon, uint64_t now_usec)
-{
-	struct ledger *ledger = &daemon->ledger;
-	struct reading before, after;
-	bool has_moved[LEDGER_CLASS_N];
-	int r = read_counters(daemon, &before);
-
-	if (r == 0)
-		stream_drain(daemon);
-	for (unsigned i = 0; r == 0 && i < LEDGER_CLASS_N; i++)
-		has_moved[i] = before.counted[i] != ledger->books.classes[i].counted ||
-			       class_books_difference(&ledger->books.classes[i]) != 0 ||
-			       !ledger->books.readings;
-	if (r == 0)
-		r = read_sets(daemon, has_moved, now_usec);
-	if (r == 0)
-		r = read_counters(daemon, &after);
-	if (r < 0)
-		return r;
-	add_up(ledger, &before, &after);
-	count_messages(daemon);
-	return 0;
-}
-
 /* Flows whose elements are to be removed. */
 struct removal {
 	struct flow **flows;
@@ -233,39 +57,12 @@ static int compare_sets(const void *a, const void *b)
 	return (int)(*x)->key.set - (int)(*y)->key.set;
 }
 
-static int remove_elements(struct daemon *daemon, struct flow **flows, size_t n, uint64_t now_usec)
+static uint64_t *removed_of(struct ledger *ledger, const struct flow *flow)
 {
-	struct pf_key keys[PF_COUNTS_REMOVE_MAX];
-	struct dump dump = {
-		.daemon = daemon,
-		.set = flows[0]->key.set,
-		.now_usec = now_usec,
-		.is_final = true,
-	};
+	const struct ledger_set *set = flow_set(&flow->key);
 
-	for (size_t i = 0; i < n; i++)
-		keys[i] = flows[i]->key.key;
-	return fence_remove_counted(daemon->fence, &ledger_sets[dump.set], keys, n, on_count,
-				    &dump);
-}
-
-/* All or none: one that somebody else removed is found by trying each. 0, or the last failure; what could not
- * be removed for another reason than that it is gone is set to NULL. */
-static int remove_batch(struct daemon *daemon, struct flow **flows, size_t n, uint64_t now_usec)
-{
-	int failure = 0, r = remove_elements(daemon, flows, n, now_usec);
-
-	if (r == 0)
-		return 0;
-	for (size_t i = 0; i < n; i++) {
-		r = r == -ENOBUFS ? r : remove_elements(daemon, &flows[i], 1, now_usec);
-		daemon->ledger.books.forgotten += r == -ENOENT || r == -ENOBUFS;
-		if (r == 0 || r == -ENOENT || r == -ENOBUFS)
-			continue;
-		failure = r;
-		flows[i] = NULL;
-	}
-	return failure;
+	return set->kind == LEDGER_OVER ? &ledger->removed_over[set->class]
+					: &ledger->removed[set->class];
 }
 
 static void flow_end(struct daemon *daemon, struct flow *flow, uint64_t now_usec)
@@ -284,7 +81,7 @@ static int end_flows(struct daemon *daemon, struct removal *removal, uint64_t no
 		for (end = i; end < removal->n && end - i < PF_COUNTS_REMOVE_MAX &&
 			      removal->flows[end]->key.set == removal->flows[i]->key.set;)
 			end++;
-		int r = remove_batch(daemon, &removal->flows[i], end - i, now_usec);
+		int r = ledger_remove(daemon, &removal->flows[i], end - i, now_usec);
 		failure = r < 0 ? r : failure;
 		for (size_t k = i; k < end; k++)
 			if (removal->flows[k])
@@ -328,7 +125,7 @@ static size_t tell_what_is_due(struct daemon *daemon, uint64_t now_usec)
 void ledger_read(struct daemon *daemon)
 {
 	uint64_t now = clock_usec(CLOCK_REALTIME);
-	int r = read_kernel(daemon, now);
+	int r = ledger_read_kernel(daemon, now);
 
 	if (r < 0)
 		diag_cannot("read the ledger", r);
@@ -405,26 +202,6 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-/* Of a table that was there before: read before the group is bound, so that what was sent to nobody is not
- * missed by us. */
-static int read_logged(uint64_t *ret_logged)
-{
-	struct pf_counter_value *values = NULL;
-	struct pf_nft *nft;
-	size_t n = 0;
-	int r = pf_nft_open(&nft);
-
-	if (r < 0)
-		return r;
-	r = pf_nft_counters(nft, PODFENCE_TABLE, &values, &n);
-	*ret_logged = 0;
-	for (unsigned i = 0; r == 0 && i < LEDGER_TABLES; i++)
-		*ret_logged += value_of(values, n, tables[i], "logged");
-	free(values);
-	pf_nft_free(nft);
-	return r;
-}
-
 static void give_culprit_back(const void *extra, void *userdata)
 {
 	culprit_store_give_back(userdata, extra);
@@ -446,7 +223,7 @@ int ledger_open(struct daemon *daemon)
 	if (r < 0)
 		return r;
 	flow_table_on_extra(ledger->flows, give_culprit_back, ledger->culprits);
-	return read_logged(&ledger->logged_at_bind);
+	return ledger_read_logged(&ledger->logged_at_bind);
 }
 
 /* What earlier agents removed, or told, without leaving word: the counters that nothing else explains. Of the
@@ -485,13 +262,13 @@ static int end_strangers(struct daemon *daemon, uint64_t now_usec)
 int ledger_start(struct daemon *daemon)
 {
 	struct ledger *ledger = &daemon->ledger;
-	struct reading reading;
+	uint64_t counted[LEDGER_CLASS_N];
 	uint64_t now = clock_usec(CLOCK_REALTIME);
-	int r = read_counters(daemon, &reading);
-	unsigned n_restored = r == 0 ? ledger_restore(daemon, reading.counted) : 0;
+	int r = ledger_read_counted(daemon, counted);
+	unsigned n_restored = r == 0 ? ledger_restore(daemon, counted) : 0;
 
 	if (r == 0)
-		r = read_kernel(daemon, now);
+		r = ledger_read_kernel(daemon, now);
 	if (r == 0)
 		infer_removed(ledger, n_restored);
 	if (r == 0)

@@ -6,8 +6,22 @@
 #include "daemon/daemon.h"
 #include "ledger/saved.h"
 
-/* Between the files of the ledger: ledger.c reads the kernel's counts, ledger_tell.c makes events of them,
- * ledger_state.c keeps what was told. */
+/* Between the files of the ledger: ledger.c says when, ledger_kernel.c reads the kernel's counts, ledger_tell.c makes
+ * events of them, ledger_state.c keeps what was told. */
+
+/* ledger_kernel.c. Each 0 or negative errno. */
+/* What was counted of each class, by named counters, in all. */
+PF_MUST_CHECK int ledger_read_counted(struct daemon *daemon,
+				      uint64_t ret_counted[static LEDGER_CLASS_N]);
+/* What was counted since, into the flows and the books. */
+PF_MUST_CHECK int ledger_read_kernel(struct daemon *daemon, uint64_t now_usec);
+/* Their elements, at most PF_COUNTS_REMOVE_MAX of one set, with a last count. 0, or the last failure; what could not
+ * be removed for another reason than that it is gone is set to NULL. */
+PF_MUST_CHECK int ledger_remove(struct daemon *daemon, struct flow **flows, size_t n,
+				uint64_t now_usec);
+/* Messages that were sent, of a table that was there before: read before the group is bound, so that what was sent to
+ * nobody is not missed by us. */
+PF_MUST_CHECK int ledger_read_logged(uint64_t *ret_logged);
 
 /* ledger_tell.c */
 /* Which endpoint of the snapshot the key names; NULL: nobody. */
