@@ -313,7 +313,7 @@ static bool is_below(const char *path, const char *place)
 {
 	size_t n = strlen(place);
 
-	return !strncmp(path, place, n) && (path[n] == '\0' || path[n] == '/');
+	return !n || (!strncmp(path, place, n) && (path[n] == '\0' || path[n] == '/'));
 }
 
 /* A cgroup that is gone, or lies outside of what can be seen from here, is nobody's that is judged. */
