@@ -6,7 +6,7 @@
  * the node itself sends (-out), because what follows differs: `socket` cannot be loaded where a forwarded
  * packet goes.
  *
- *	judge:	   metadata -> endpoint, internal -> inside, port 53 of resolvers -> return, local -> return,
+ *	judge:	   metadata, where what follows may mean it -> endpoint, internal -> inside, port 53 of resolvers -> return, local -> return,
  *		   everything else -> endpoint
  *	inside:	   tunnel transport -> tunnel
  *	answered:  the same for replies that were let through before anybody asked whom they go to
@@ -309,6 +309,14 @@ static void add_local4(const struct compiler *compiler, struct pf_chain *judge, 
 	pf_rule_verdict(pf_rule_add(chain), PF_GOTO, end);
 }
 
+/* Whether a rule that lets pass could mean a metadata address. Where none does, these are as external as any. */
+static bool is_doubtful4(const struct compiler *compiler)
+{
+	return pf_set_find(compiler->inet, RESOLVERS4) ||
+	       count_plainly_internal(compiler, AF_INET) !=
+		       count_family(&compiler->internal, AF_INET);
+}
+
 /* All of IPv4 first, and then it is over for IPv4: each rule that is about IPv6 would cost it a compare, and most
  * packets are IPv4. */
 static void add_judge(const struct compiler *compiler, const char *name, const char *inside,
@@ -316,7 +324,8 @@ static void add_judge(const struct compiler *compiler, const char *name, const c
 {
 	struct pf_chain *chain = pf_chain_add(compiler->inet, name);
 
-	add_lookup_rule(chain, METADATA4, daddr4, PF_GOTO, end);
+	if (is_doubtful4(compiler))
+		add_lookup_rule(chain, METADATA4, daddr4, PF_GOTO, end);
 	add_internal_rules(compiler, chain, AF_INET, false, inside);
 	add_resolver_rule(compiler, chain, AF_INET);
 	add_local4(compiler, chain, local, end);

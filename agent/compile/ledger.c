@@ -32,7 +32,7 @@
 
 static const struct pf_selector l4proto = {PF_L4PROTO};
 static const struct pf_selector tcp_flags = {PF_TCP_FLAGS};
-static const uint8_t with_ports[] = {6, 17, 33, 132, 136};
+static const uint8_t with_ports[] = {17, 6, 33, 132, 136};
 
 struct key {
 	struct pf_selector selectors[PF_SELECTORS_MAX];
