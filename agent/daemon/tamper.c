@@ -55,10 +55,12 @@ static int on_poll(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct daemon *daemon = userdata;
 	struct pf_nft_culprit culprit;
+	int r;
 
 	say_tampered(daemon, &culprit, fence_poll(daemon->fence, &culprit));
-	if (fence_prepare(daemon->fence) < 0)
-		diag_cannot("make the transaction that answers a flush", -ENOMEM);
+	r = fence_prepare(daemon->fence);
+	if (r < 0)
+		diag_cannot("make the transactions that answer a flush", r);
 	history_forget(&daemon->history, clock_usec(CLOCK_REALTIME));
 	if (detours_look(daemon))
 		daemon_schedule(daemon, 0);
