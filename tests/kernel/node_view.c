@@ -756,18 +756,8 @@ int main(void)
 	};
 
 	namespace_enter_or_skip();
-	int r = cgroup_tree_open("", &tree);
-	if (r < 0) {
-		printf("1..0 # SKIP no cgroup2 hierarchy: %s\n", strerror(-r));
-		return 0;
-	}
-	r = cgroup_begin(tree.fd);
-	if (r < 0) {
-		printf("1..0 # SKIP no cgroup can be made: %s\n", strerror(-r));
-		return 0;
-	}
-	r = cmocka_run_group_tests(tests, set_up, tear_down);
-	cgroup_remove("");
-	cgroup_tree_close(&tree);
-	return r;
+	cgroup_enter_or_skip(&tree);
+	int failed = cmocka_run_group_tests(tests, set_up, tear_down);
+	cgroup_leave(&tree);
+	return failed;
 }

@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -142,6 +144,29 @@ int cgroup_begin(int root)
 	remove_stale();
 	snprintf(base, sizeof(base), PREFIX "%d", (int)getpid());
 	return mkdirat(hierarchy, base, 0755) < 0 ? -errno : 0;
+}
+
+static void skip_all(const char *what, int error)
+{
+	printf("1..0 # SKIP %s: %s\n", what, strerror(-error));
+	exit(0);
+}
+
+void cgroup_enter_or_skip(struct cgroup_tree *ret_tree)
+{
+	int r = cgroup_tree_open("", ret_tree);
+
+	if (r < 0)
+		skip_all("no cgroup2 hierarchy", r);
+	r = cgroup_begin(ret_tree->fd);
+	if (r < 0)
+		skip_all("no cgroup can be made", r);
+}
+
+void cgroup_leave(struct cgroup_tree *tree)
+{
+	cgroup_remove("");
+	cgroup_tree_close(tree);
 }
 
 static void sleeper_run(const char *netns, int procs, int ready, int control)
