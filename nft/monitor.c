@@ -31,8 +31,7 @@ struct pf_nft_monitor {
 	uint32_t own_port;
 	uint32_t generation; /* told last, of anybody; 0: none yet */
 	bool is_touched;     /* an object of our tables since the last NEWGEN, by somebody else */
-	uint32_t
-		deleted; /* a bit for each family whose table was, and nothing of it was told since */
+	uint32_t deleted;    /* a bit of each family whose table was, nothing told since */
 	char *datagram;
 };
 

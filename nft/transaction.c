@@ -152,13 +152,13 @@ static int drain(struct pf_nft *nft, struct outcome *outcome)
 	}
 }
 
+/* `errors` is empty. */
 static int exchange(struct pf_nft *nft, const struct pf_plan *plan, const struct batch *batch,
 		    struct pf_nft_errors *errors)
 {
 	struct outcome outcome = {plan, batch, errors, false};
 	int r = reserve_send_buffer(nft, batch->length);
 
-	errors->n_errors = 0;
 	if (!r && mnl_socket_sendto(nft->socket, batch->bytes, batch->length) < 0)
 		r = -errno;
 	if (!r)

@@ -6,8 +6,8 @@
  * the node itself sends (-out), because what follows differs: `socket` cannot be loaded where a forwarded
  * packet goes.
  *
- *	judge:	   metadata, where what follows may mean it -> endpoint, internal -> inside, port 53 of resolvers -> return, local -> return,
- *		   everything else -> endpoint
+ *	judge:	   metadata, where what follows may mean it -> endpoint, internal -> inside, port 53 of
+ *		   resolvers -> return, local -> return, everything else -> endpoint
  *	inside:	   tunnel transport -> tunnel
  *	answered:  the same for replies that were let through before anybody asked whom they go to
  *
